@@ -1,0 +1,1 @@
+//! Running agents: processes, cgroups, addresses, fence agents.

@@ -1,0 +1,1 @@
+//! Cluster file: text in, model and diagnostics out. Pure.

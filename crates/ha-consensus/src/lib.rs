@@ -1,0 +1,1 @@
+//! Votes, terms, log, voter changes (Raft, sans-I/O).

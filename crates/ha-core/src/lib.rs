@@ -1,0 +1,1 @@
+//! The node: routes inputs through the pure crates and keeps the invariants.

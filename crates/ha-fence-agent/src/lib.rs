@@ -1,0 +1,1 @@
+//! What every fence agent of ours shares: options, actions, metadata, exit codes.

@@ -1,0 +1,1 @@
+//! A fence request through its levels to a verdict and a proof.

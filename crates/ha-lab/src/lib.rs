@@ -1,0 +1,1 @@
+//! Hosts in namespaces, a simulated power switch, and outside observers.

@@ -1,0 +1,1 @@
+//! Who is present: heartbeats per link, leases, grants.

@@ -1,0 +1,1 @@
+//! One resource instance on one node: lifecycle, monitor, failures.

@@ -1,0 +1,1 @@
+//! Immutable snapshot to plan and report, in ten pure phases.

@@ -1,0 +1,1 @@
+//! TLS streams between peers and the heartbeat thread.

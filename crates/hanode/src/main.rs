@@ -1,0 +1,3 @@
+//! The daemon of each node.
+
+fn main() {}

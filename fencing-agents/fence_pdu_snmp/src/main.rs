@@ -1,0 +1,3 @@
+//! Fence agent for power switches with an SNMP interface.
+
+fn main() {}

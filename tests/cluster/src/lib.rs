@@ -1,0 +1,1 @@
+//! Clusters of real processes in network namespaces, judged from outside.
