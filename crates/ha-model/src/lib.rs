@@ -3,13 +3,17 @@
 //! Pure: no clock, no socket, no file, no thread, no randomness.
 
 pub mod config;
+pub mod fence;
 pub mod ids;
+pub mod log;
 pub mod origin;
 pub mod time;
 pub mod timing;
 
 pub use config::*;
+pub use fence::*;
 pub use ids::*;
+pub use log::*;
 pub use origin::*;
 pub use time::*;
 pub use timing::*;

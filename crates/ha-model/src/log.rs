@@ -1,0 +1,310 @@
+//! What is replicated. Each entry is validated before it is proposed and applied by every node in the same
+//! order; `ha-core::state` holds the rules of applying.
+//!
+//! Variants are only appended: the position of a variant is its number on the wire and on disk.
+
+use crate::fence::{FenceProof, FenceReason, PathEvidence};
+use crate::ids::{
+    DeviceId, FenceId, Incarnation, InstanceId, NodeId, ObjectId, OrderStamp, PlanId, ResourceId, SessionId,
+    Term,
+};
+use crate::origin::Origin;
+use crate::time::WallMs;
+use serde::{Deserialize, Serialize};
+
+/// One entry of the replicated log, with the wall time at which it was proposed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// Wall time of the proposer, for display.
+    pub at: WallMs,
+    /// What happened or is decided.
+    pub entry: Entry,
+}
+
+/// What happened or is decided.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Entry {
+    /// The configuration: the source text itself.
+    Config {
+        /// File name as given, for origins.
+        name: String,
+        /// The whole text.
+        text: String,
+        /// Who applied it.
+        origin: Origin,
+    },
+    /// A node speaks in this incarnation and session.
+    NodeJoined {
+        /// The node.
+        node: NodeId,
+        /// Its boot.
+        incarnation: Incarnation,
+        /// Its daemon's start.
+        session: SessionId,
+    },
+    /// A node is lost: from here on nothing is granted to that incarnation (S18).
+    NodeLost {
+        /// The node.
+        node: NodeId,
+        /// Its boot; `None`: it was never seen.
+        incarnation: Option<Incarnation>,
+        /// In words: silent for so long, its core stands still, its daemon died.
+        why: LostReason,
+    },
+    /// A lost node spoke again in the same incarnation before an off may have been sent.
+    NodeReturned {
+        /// The node.
+        node: NodeId,
+        /// Its boot.
+        incarnation: Incarnation,
+    },
+    /// A node said that it leaves and that nothing runs there.
+    NodeLeft {
+        /// The node.
+        node: NodeId,
+        /// Its boot.
+        incarnation: Incarnation,
+    },
+    /// A node must be fenced.
+    FenceRequested {
+        /// The node.
+        target: NodeId,
+        /// Its boot.
+        incarnation: Option<Incarnation>,
+        /// Why.
+        reason: FenceReason,
+    },
+    /// The request is void: nothing was sent, and the reason is gone.
+    FenceWithdrawn {
+        /// The request.
+        id: FenceId,
+    },
+    /// An off may be sent from here on: the incarnation is condemned.
+    FenceAttempt {
+        /// The request.
+        id: FenceId,
+        /// Number of the attempt, from 1.
+        attempt: u32,
+        /// The node that runs the agents.
+        executor: NodeId,
+    },
+    /// The attempt ended without proof.
+    FenceFailed {
+        /// The request.
+        id: FenceId,
+        /// Number of the attempt.
+        attempt: u32,
+        /// Why, naming device and outlet.
+        why: String,
+    },
+    /// Power was read off; the reading that completes the proof.
+    FenceProven {
+        /// The request.
+        id: FenceId,
+        /// The proof.
+        proof: FenceProof,
+        /// Milliseconds from the order to: off accepted, first off reading. For the timeline.
+        marks: FenceMarks,
+    },
+    /// An outlet read on, or the path failed.
+    PathTested {
+        /// Device.
+        device: DeviceId,
+        /// Node whose outlets were read.
+        target: NodeId,
+        /// Node that ran the agent.
+        executor: NodeId,
+        /// The evidence, or why there is none.
+        result: Result<PathEvidence, String>,
+    },
+    /// Power on was ordered for a fenced node.
+    PowerOnRequested {
+        /// The node.
+        target: NodeId,
+        /// Who runs the agents.
+        executor: NodeId,
+    },
+    /// The attempt to power on ended.
+    PowerOnEnded {
+        /// The node.
+        target: NodeId,
+        /// Success, or why not.
+        result: Result<(), String>,
+    },
+    /// From here on the instance may run there; the start order follows (S17).
+    MayRun {
+        /// Every object that the instance holds.
+        objects: Vec<ObjectId>,
+        /// The instance.
+        instance: InstanceId,
+        /// Where.
+        node: NodeId,
+        /// In which boot.
+        incarnation: Incarnation,
+        /// The order that will be sent.
+        stamp: OrderStamp,
+    },
+    /// What a node says of an instance. Closes the instance's MayRun where it says stopped after acting on, or
+    /// refusing, the order that opened it.
+    Observed {
+        /// The node.
+        node: NodeId,
+        /// Its boot.
+        incarnation: Incarnation,
+        /// Its daemon's start.
+        session: SessionId,
+        /// Number of the report within the session; older ones are void.
+        seq: u64,
+        /// Newest order that the node has acted on; it refuses older ones.
+        acted: (Term, PlanId),
+        /// What changed.
+        instances: Vec<(InstanceId, Observation)>,
+    },
+    /// An operator's wish.
+    Wish {
+        /// Who, when.
+        origin: Origin,
+        /// What.
+        wish: Wish,
+    },
+}
+
+/// Why a node is lost.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum LostReason {
+    /// No heartbeat on any link.
+    Silent {
+        /// For so long, ms.
+        for_ms: u64,
+    },
+    /// It speaks, but does not hear.
+    OneWay,
+    /// Its heartbeats say that its core, its disk or its fork and exec stand still.
+    Stalled {
+        /// Which.
+        what: Stalled,
+        /// Age, ms.
+        age_ms: u64,
+    },
+    /// Its host answers, its daemon is gone past the grace.
+    DaemonGone,
+    /// Not heard since the cluster formed.
+    NeverSeen,
+}
+
+/// What a heartbeat says stands still.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Stalled {
+    /// The core does not step.
+    Core,
+    /// A write does not end.
+    Disk,
+    /// Fork and exec do not succeed.
+    Spawn,
+}
+
+/// Times of a fence attempt, ms after the order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct FenceMarks {
+    /// The off command was accepted.
+    pub off_done_ms: u64,
+    /// First reading of off on every outlet.
+    pub first_off_ms: u64,
+    /// Last reading.
+    pub settled_ms: u64,
+}
+
+/// State of one instance on one node, as the node sees it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum InstanceState {
+    /// Not probed in this session.
+    Unknown,
+    /// A probe runs.
+    Probing,
+    /// Surely not running.
+    Stopped,
+    /// A start runs.
+    Starting,
+    /// Running.
+    Running,
+    /// A stop runs.
+    Stopping,
+    /// Failed; must be stopped before anything else.
+    Failed,
+    /// A stop failed: only fencing helps.
+    StopFailed,
+}
+
+/// What a node says of one instance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Observation {
+    /// The state.
+    pub state: InstanceState,
+    /// One sentence where something is not as wished.
+    pub why: Option<String>,
+    /// Newest order acted on for this instance.
+    pub order: Option<(Term, PlanId)>,
+    /// Set when this observation is a new failure that counts.
+    pub failed_op: Option<FailedOp>,
+}
+
+/// The operation that failed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum FailedOp {
+    /// Start.
+    Start,
+    /// Stop.
+    Stop,
+    /// Monitor, or the death of the process.
+    Monitor,
+}
+
+/// An operator's wish.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Wish {
+    /// Move everything off the node and keep it off; or take that back.
+    Standby {
+        /// The node.
+        node: NodeId,
+        /// On or off.
+        on: bool,
+    },
+    /// Start or stop, whatever the file says; `None` takes the wish back.
+    Enabled {
+        /// The resource.
+        resource: ResourceId,
+        /// Wish.
+        enabled: Option<bool>,
+    },
+    /// Stop and start once.
+    Restart {
+        /// The resource.
+        resource: ResourceId,
+    },
+    /// Run there until a time; `to: None` takes the wish back.
+    Move {
+        /// The resource (or the first of its group).
+        resource: ResourceId,
+        /// Where.
+        to: Option<NodeId>,
+        /// Until when.
+        until: WallMs,
+    },
+    /// Forget failures.
+    Cleanup {
+        /// Of this resource only.
+        resource: Option<ResourceId>,
+        /// On this node only.
+        node: Option<NodeId>,
+    },
+    /// A human says that the node is off (its proof follows in the same batch).
+    ConfirmOff {
+        /// The node.
+        node: NodeId,
+    },
+    /// Let a held node take part again.
+    ReleaseHold {
+        /// The node.
+        node: NodeId,
+    },
+}

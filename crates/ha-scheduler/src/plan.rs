@@ -1,0 +1,103 @@
+//! The output of planning: actions, the order between them, and the report that says why.
+
+use ha_model::{FenceReason, InstanceId, NodeId, Origin, Score};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Position of an action in [`Plan::actions`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActionIx(pub u32);
+
+/// What must be done to get from the snapshot to the wished state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Actions in a stable order.
+    pub actions: Vec<Action>,
+    /// (before, after): the second starts only when the first has succeeded.
+    pub edges: Vec<(ActionIx, ActionIx)>,
+    /// Why.
+    pub report: Report,
+}
+
+/// One action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// What.
+    pub kind: ActionKind,
+    /// The node that it concerns; for a fence, the target.
+    pub node: NodeId,
+    /// The instance; none for node actions.
+    pub instance: Option<InstanceId>,
+    /// One sentence.
+    pub why: String,
+}
+
+/// Every kind of action there is. What cannot be executed yet is refused when configured, never ignored.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ActionKind {
+    /// Find out whether it runs.
+    Probe,
+    /// Start.
+    Start,
+    /// Stop.
+    Stop,
+    /// Promote.
+    Promote,
+    /// Demote.
+    Demote,
+    /// Hand over to another node while running.
+    MigrateTo {
+        /// Where to.
+        target: NodeId,
+    },
+    /// Take over from another node while running.
+    MigrateFrom {
+        /// Where from.
+        source: NodeId,
+    },
+    /// Tell a clone's instances what happens.
+    Notify,
+    /// Reload changed parameters.
+    Reload,
+    /// Begin or end periodic checks.
+    Monitor,
+    /// Fence the node.
+    Fence {
+        /// Why.
+        reason: FenceReason,
+    },
+    /// Give the node access again.
+    Unfence,
+}
+
+/// Why everything is where it is; `hactl explain` and `status` read it and never recompute.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Per instance.
+    pub instances: BTreeMap<InstanceId, InstanceReport>,
+    /// Per node: what keeps it from taking part, one sentence.
+    pub nodes: BTreeMap<NodeId, String>,
+}
+
+/// Why one instance is where it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct InstanceReport {
+    /// The node it should run on.
+    pub wanted: Option<NodeId>,
+    /// One sentence: why there, or why nowhere, or what it waits for. Empty when all is as wished.
+    pub why: String,
+    /// Terms of the score on each node; their sum is what placement used.
+    pub scores: BTreeMap<NodeId, Vec<ScoreTerm>>,
+}
+
+/// One term of a score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreTerm {
+    /// How much; −INFINITY bans.
+    pub score: Score,
+    /// Why, in words.
+    pub why: String,
+    /// The line that said so.
+    pub origin: Origin,
+}
