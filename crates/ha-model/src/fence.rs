@@ -18,7 +18,7 @@ pub enum FenceVerdict {
 }
 
 /// Why a node is to be fenced.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum FenceReason {
     /// It fell silent while it may hold something.
     Lost,
