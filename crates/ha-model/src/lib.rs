@@ -2,18 +2,22 @@
 //!
 //! Pure: no clock, no socket, no file, no thread, no randomness.
 
+pub mod admin;
 pub mod config;
 pub mod fence;
 pub mod ids;
 pub mod log;
+pub mod notice;
 pub mod origin;
 pub mod time;
 pub mod timing;
 
+pub use admin::*;
 pub use config::*;
 pub use fence::*;
 pub use ids::*;
 pub use log::*;
+pub use notice::*;
 pub use origin::*;
 pub use time::*;
 pub use timing::*;
