@@ -62,12 +62,17 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, Deco
     if bytes.len() > limit {
         return Err(DecodeError::TooLong { len: bytes.len(), limit });
     }
-    match bytes.len().saturating_mul(WIDEST) {
-        0..=SMALLEST_CLAIM => decode_claiming::<T, SMALLEST_CLAIM>(bytes),
-        0..=SMALL_CLAIM => decode_claiming::<T, SMALL_CLAIM>(bytes),
-        0..=MEDIUM_CLAIM => decode_claiming::<T, MEDIUM_CLAIM>(bytes),
-        0..=LARGE_CLAIM => decode_claiming::<T, LARGE_CLAIM>(bytes),
-        _ => decode_claiming::<T, LARGEST_CLAIM>(bytes),
+    let claim = bytes.len().saturating_mul(WIDEST);
+    if claim <= SMALLEST_CLAIM {
+        decode_claiming::<T, SMALLEST_CLAIM>(bytes)
+    } else if claim <= SMALL_CLAIM {
+        decode_claiming::<T, SMALL_CLAIM>(bytes)
+    } else if claim <= MEDIUM_CLAIM {
+        decode_claiming::<T, MEDIUM_CLAIM>(bytes)
+    } else if claim <= LARGE_CLAIM {
+        decode_claiming::<T, LARGE_CLAIM>(bytes)
+    } else {
+        decode_claiming::<T, LARGEST_CLAIM>(bytes)
     }
 }
 
