@@ -1,0 +1,79 @@
+//! The off rule: from what an executor reports to a proof, or to why there is none.
+
+use crate::attempt::{AttemptReport, READINGS};
+use crate::call::LevelPlan;
+use ha_model::{
+    ClusterConfig, DeviceId, Evidence, FenceProof, Incarnation, NodeId, PathEvidence, ProofScope, WallMs,
+};
+
+/// What a report claims to have cut, and who says so.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The node.
+    pub target: NodeId,
+    /// Its boot; `None`: it was never seen.
+    pub incarnation: Option<Incarnation>,
+    /// Who ran the agents.
+    pub executor: NodeId,
+    /// When the leader judges (display).
+    pub at: WallMs,
+}
+
+/// Judges a report. `evidence` tells whether the outlets of the claim's target on a device were once read on while it
+/// lived, with the device configured as it is now.
+///
+/// # Errors
+/// One sentence that names device and outlet: why this is no proof.
+pub fn judge<'a>(
+    config: &ClusterConfig,
+    levels: &[LevelPlan],
+    report: &AttemptReport,
+    claim: &Claim,
+    evidence: impl Fn(&DeviceId) -> Option<&'a PathEvidence>,
+) -> Result<FenceProof, String> {
+    let failures = || {
+        let each = report.levels.iter().filter_map(|l| {
+            let why = l.result.as_ref().err()?;
+            Some(if levels.len() > 1 { format!("level {}: {why}", l.level) } else { why.clone() })
+        });
+        each.collect::<Vec<_>>().join("; ")
+    };
+    let Some((level, readings)) =
+        report.levels.last().and_then(|l| Some((l.level, *l.result.as_ref().ok()?)))
+    else {
+        let why = failures();
+        return Err(if why.is_empty() { "no fence level was tried".to_owned() } else { why });
+    };
+    if readings < READINGS {
+        return Err(format!("level {level}: only {readings} of {READINGS} readings"));
+    }
+    let Some(plan) = levels.iter().find(|l| l.level == level) else {
+        return Err(format!("level {level} is not in the configuration any more"));
+    };
+    for part in &plan.devices {
+        let hash = config.devices.get(&part.device).map(|d| d.path_hash);
+        let is_known = evidence(&part.device).is_some_and(|e| {
+            e.target == claim.target && e.device == part.device && Some(e.path_hash) == hash
+        });
+        if !is_known {
+            let (plugs, target) = (part.plugs.join(", "), &claim.target);
+            return Err(format!(
+                "{} outlet {plugs} reads off, but was never read on while {target} was up: it may be another \
+                 machine's outlet",
+                part.device
+            ));
+        }
+    }
+    Ok(FenceProof {
+        target: claim.target.clone(),
+        incarnation: claim.incarnation,
+        scope: ProofScope::Everything,
+        by: claim.executor.clone(),
+        evidence: Evidence::ReadOff {
+            level,
+            devices: plan.devices.iter().map(|d| d.device.clone()).collect(),
+            readings,
+        },
+        at: claim.at,
+    })
+}
