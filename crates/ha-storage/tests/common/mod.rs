@@ -1,5 +1,5 @@
 //! A disk in memory that fails on command, and forgets what was not synced when the power goes.
-#![allow(dead_code)] // Each test file uses its part.
+#![allow(dead_code, clippy::unwrap_used)] // Each test file uses its part.
 
 use ha_storage::{Batch, StorageBackend};
 use std::io;
