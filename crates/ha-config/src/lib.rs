@@ -1,1 +1,31 @@
-//! Cluster file: text in, model and diagnostics out. Pure.
+//! The cluster file: text in, model and diagnostics out.
+//!
+//! Pure: opens no file, asks no clock, reads no environment. It must not know how anything is executed; what
+//! cannot be executed is refused here.
+//!
+//! Invariants: every mistake that can be told apart is reported at once; a model is built only from a file
+//! without errors; whatever the text, nothing panics.
+
+mod build;
+mod check;
+mod code;
+mod diagnostic;
+mod duration;
+mod hash;
+pub mod limits;
+mod name;
+mod nearest;
+mod parse;
+mod raw;
+mod read;
+mod report;
+pub mod schema;
+mod syntax;
+mod timing_fields;
+mod walk;
+
+pub use code::Code;
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span, render};
+pub use duration::format_duration;
+pub use hash::{path_hash, sha256};
+pub use parse::{Parsed, parse};

@@ -1,0 +1,199 @@
+//! Fence devices, levels and paths: which device reaches which node, and who cannot be fenced.
+
+use super::objects::{may_run_on, objects_of};
+use crate::code::Code;
+use crate::limits::LEVELS_MAX;
+use crate::name::Names;
+use crate::raw::{RawDevice, RawGroup, RawLevel, RawNode, RawResource};
+use crate::report::{Bytes, Report};
+use ha_model::{ObjectId, Role, Waiver};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A level with its place: the devices that must all succeed.
+pub(crate) type Level = (Vec<String>, Bytes);
+
+/// Checks names of devices and of the nodes they feed.
+pub(crate) fn check_devices(
+    devices: &[RawDevice],
+    nodes: &[RawNode],
+    node_names: &Names,
+    report: &mut Report<'_>,
+) -> Names {
+    let mut names = Names::new("fence device");
+    for device in devices {
+        names.define(&device.name, report);
+        for (node, _) in &device.outlets {
+            if node_names.knows(&node.value, &node.at, report)
+                && nodes.iter().any(|raw| raw.name.value == node.value && raw.role == Role::Witness)
+            {
+                let message = format!("{} is a witness: it runs nothing and is never fenced", node.value);
+                report.warning(Code::Suspicious, &node.at, message);
+            }
+        }
+    }
+    check_shared_outlets(devices, report);
+    if !devices.is_empty() {
+        // Whether an agent lies about missing outlets shows only when it runs, so the waiver may be needed.
+        report.waived(Waiver::BelieveAgentThatCallsMissingOutletsOff);
+    }
+    names
+}
+
+/// What makes two `[[fence]]` the same machine: agent and address, or else all options.
+fn machine(device: &RawDevice) -> (String, Vec<(String, String)>) {
+    let pick = |keys: &[&str]| -> Vec<(String, String)> {
+        let chosen = device.options.iter().filter(|(key, _)| keys.contains(&key.as_str()));
+        chosen.map(|(key, value)| (key.clone(), value.to_lowercase())).collect()
+    };
+    let mut identity = pick(&["ip", "ipaddr"]);
+    if identity.is_empty() {
+        identity = device.options.clone().into_iter().collect();
+    } else {
+        for (key, _) in &mut identity {
+            key.clone_from(&"ip".to_owned());
+        }
+        identity.extend(pick(&["ipport"]));
+    }
+    (device.agent.clone(), identity)
+}
+
+fn check_shared_outlets(devices: &[RawDevice], report: &mut Report<'_>) {
+    let mut owners: BTreeMap<(String, Vec<(String, String)>, String), (&str, Bytes)> = BTreeMap::new();
+    for device in devices {
+        let (agent, identity) = machine(device);
+        for (node, outlets) in &device.outlets {
+            for outlet in outlets {
+                let key = (agent.clone(), identity.clone(), outlet.value.trim().to_owned());
+                let Some((other, first)) = owners.get(&key) else {
+                    owners.insert(key, (&node.value, outlet.at.clone()));
+                    continue;
+                };
+                if *other == node.value || report.waived(Waiver::SharedOutletCutsBothNodes) {
+                    continue;
+                }
+                let (name, outlet_name) = (&device.name.value, &outlet.value);
+                let message = format!("outlet {outlet_name} of {name} feeds both {other} and {}", node.value);
+                report
+                    .error(Code::SharedOutlet, &outlet.at, message)
+                    .see(first, format!("here for {other}"))
+                    .help("fencing one of them would cut the other too, perhaps the one that takes over")
+                    .waiver(Waiver::SharedOutletCutsBothNodes);
+            }
+        }
+    }
+}
+
+/// The fence levels of each node: those typed, or else each device that feeds the node, in order of the file.
+pub(crate) fn resolve_levels(
+    levels: &[RawLevel],
+    devices: &[RawDevice],
+    node_names: &Names,
+    device_names: &Names,
+    report: &mut Report<'_>,
+) -> BTreeMap<String, Vec<Level>> {
+    let feeds = |device: &RawDevice, node: &str| device.outlets.iter().any(|(name, _)| name.value == node);
+    let mut typed: BTreeMap<String, Vec<Level>> = BTreeMap::new();
+    for level in levels {
+        if !node_names.knows(&level.node.value, &level.node.at, report) {
+            continue;
+        }
+        let node = &level.node.value;
+        for name in &level.devices {
+            if !device_names.knows(&name.value, &name.at, report) {
+                continue;
+            }
+            let device = devices.iter().find(|device| device.name.value == name.value);
+            if let Some(device) = device.filter(|device| !feeds(device, node)) {
+                report
+                    .error(Code::NoFencePath, &name.at, format!("{} has no outlet for {node}", name.value))
+                    .see(&device.outlets_at, "its outlets")
+                    .help(format!("add it there: {node} = [\"…\"]"));
+            }
+        }
+        let list = typed.entry(node.clone()).or_default();
+        list.push((level.devices.iter().map(|name| name.value.clone()).collect(), level.at.clone()));
+        if list.len() == LEVELS_MAX + 1 {
+            report.error(Code::TooMany, &level.at, format!("more than {LEVELS_MAX} levels for {node}"));
+        }
+    }
+    let mut resolved = BTreeMap::new();
+    for node in node_names.iter() {
+        let feeding: Vec<&RawDevice> = devices.iter().filter(|device| feeds(device, node)).collect();
+        let Some(list) = typed.remove(node) else {
+            warn_ambiguous(node, &feeding, report);
+            let list = feeding.iter().map(|d| (vec![d.name.value.clone()], d.at.clone()));
+            resolved.insert(node.to_owned(), list.take(LEVELS_MAX).collect());
+            continue;
+        };
+        for device in feeding {
+            if !list.iter().any(|(names, _)| names.contains(&device.name.value)) {
+                let message = format!("{} feeds {node} but stands in none of its levels", device.name.value);
+                report
+                    .warning(Code::AmbiguousLevels, &device.outlets_at, message)
+                    .help("if it feeds a second supply, the node stays on: name it in the level as well");
+            }
+        }
+        resolved.insert(node.to_owned(), list);
+    }
+    resolved
+}
+
+/// Two devices may be two ways to one supply (two levels) or two supplies (one level): only the operator knows.
+fn warn_ambiguous(node: &str, feeding: &[&RawDevice], report: &mut Report<'_>) {
+    let [first, second, ..] = feeding else { return };
+    let (a, b) = (&first.name.value, &second.name.value);
+    let message = format!("{node} has outlets on {a} and {b}; switching off either counts as off");
+    report
+        .warning(Code::AmbiguousLevels, &second.outlets_at, message)
+        .see(&first.outlets_at, "the first")
+        .help(format!(
+            "two supplies, both must be off:\n[[level]]\nnode = \"{node}\"\ndevices = [\"{a}\", \"{b}\"]"
+        ))
+        .help("one supply, a second way to it: write one [[level]] for each device");
+}
+
+/// Reports members that can run something exclusive that could also run elsewhere, and cannot be fenced.
+pub(crate) fn check_paths(
+    nodes: &[RawNode],
+    resources: &[RawResource],
+    groups: &[RawGroup],
+    devices: &[RawDevice],
+    levels: &BTreeMap<String, Vec<Level>>,
+    report: &mut Report<'_>,
+) {
+    // An object that only one node can hold needs no fencing: nobody takes it over.
+    let mut holders: BTreeMap<ObjectId, BTreeSet<&str>> = BTreeMap::new();
+    let members = || nodes.iter().filter(|node| node.role == Role::Member);
+    for resource in resources {
+        for (object, _) in objects_of(resource) {
+            let able = members().map(|node| node.name.value.as_str());
+            let able = able.filter(|node| may_run_on(resource, groups, node));
+            holders.entry(object).or_default().extend(able);
+        }
+    }
+    for node in members() {
+        let name = node.name.value.as_str();
+        if levels.get(name).is_some_and(|levels| !levels.is_empty()) {
+            continue;
+        }
+        let Some((object, _)) = holders.iter().find(|(_, able)| able.len() > 1 && able.contains(name)) else {
+            continue;
+        };
+        if report.waived(Waiver::UnfencedMembersBlockRecovery) {
+            continue;
+        }
+        let message = format!("{name} can run what has one owner ({object}) and cannot be fenced");
+        let more = report
+            .error(Code::NoFencePath, &node.name.at, message)
+            .help("if it is lost, nobody can prove that it stopped, and nothing may take over");
+        let more = match devices.first() {
+            Some(device) => more
+                .see(&device.outlets_at, "these outlets do not feed it")
+                .help(format!("add its outlet: outlets = {{ {name} = [\"…\"], … }}")),
+            None => more.help(format!(
+                "add a fence device:\n[[fence]]\nname = \"pdu-a\"\nagent = \"fence_pdu_snmp\"\noptions = {{ ip = \"…\", community_file = \"/etc/ha/secrets/pdu-a\" }}\noutlets = {{ {name} = [\"…\"] }}"
+            )),
+        };
+        more.waiver(Waiver::UnfencedMembersBlockRecovery);
+    }
+}

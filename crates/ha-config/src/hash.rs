@@ -1,0 +1,88 @@
+//! Hashes of the configuration: of the source text, and of a fence path.
+//!
+//! Invariant: the canonical form is unambiguous (every part is preceded by its length) and independent of the
+//! order, the layout and the comments of the file, so evidence lapses exactly when the path changes.
+
+use ha_model::NodeId;
+use ring::digest::{Context, SHA256};
+use std::collections::BTreeMap;
+
+/// SHA-256 of bytes.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(bytes);
+    finish(context)
+}
+
+fn finish(context: Context) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+/// SHA-256 over agent, options and outlets of a fence device.
+#[must_use]
+pub fn path_hash(
+    agent: &str,
+    options: &BTreeMap<String, String>,
+    outlets: &BTreeMap<NodeId, Vec<String>>,
+) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    part(&mut context, "fence path 1");
+    part(&mut context, agent);
+    count(&mut context, options.len());
+    for (key, value) in options {
+        part(&mut context, key);
+        part(&mut context, value);
+    }
+    count(&mut context, outlets.len());
+    for (node, list) in outlets {
+        part(&mut context, node.as_str());
+        count(&mut context, list.len());
+        for outlet in list {
+            part(&mut context, outlet);
+        }
+    }
+    finish(context)
+}
+
+fn count(context: &mut Context, count: usize) {
+    context.update(&(count as u64).to_be_bytes());
+}
+
+fn part(context: &mut Context, text: &str) {
+    count(context, text.len());
+    context.update(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sha256_is_the_standard_one() {
+        // FIPS 180-4, the example "abc".
+        assert_eq!(sha256(b"abc")[..4], [0xba, 0x78, 0x16, 0xbf]);
+    }
+
+    #[test]
+    fn a_path_differs_by_each_of_its_parts_and_by_nothing_else() {
+        let options = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        let outlets = |list: &[&str]| {
+            BTreeMap::from([(NodeId::from("alpha"), list.iter().map(|o| (*o).to_owned()).collect())])
+        };
+        let base = path_hash("fence_x", &options("ip", "10.0.0.1"), &outlets(&["1", "2"]));
+        assert_eq!(base, path_hash("fence_x", &options("ip", "10.0.0.1"), &outlets(&["1", "2"])));
+        for other in [
+            path_hash("fence_y", &options("ip", "10.0.0.1"), &outlets(&["1", "2"])),
+            path_hash("fence_x", &options("ip", "10.0.0.2"), &outlets(&["1", "2"])),
+            path_hash("fence_x", &options("ipport", "10.0.0.1"), &outlets(&["1", "2"])),
+            path_hash("fence_x", &options("ip", "10.0.0.1"), &outlets(&["12"])),
+            path_hash("fence_x", &options("ip", "10.0.0.1"), &outlets(&["2", "1"])),
+            path_hash("fence_xi", &options("p", "10.0.0.1"), &outlets(&["1", "2"])),
+        ] {
+            assert_ne!(base, other);
+        }
+    }
+}
