@@ -126,11 +126,15 @@ impl Timing {
     /// Every inequality that does not hold; empty when the table is sound.
     #[must_use]
     pub fn violations(&self) -> Vec<Inequality> {
-        let at_most = |rule, because, field, left, right| {
-            (left > right).then_some(Inequality { rule, because, field, left, right })
-        };
+        self.inequalities().into_iter().filter(|inequality| inequality.left > inequality.right).collect()
+    }
+
+    /// Every inequality with its sides as they stand; it holds when `left <= right`.
+    #[must_use]
+    pub fn inequalities(&self) -> Vec<Inequality> {
+        let at_most = |rule, because, field, left, right| Inequality { rule, because, field, left, right };
         let ms = Duration::from_millis;
-        [
+        vec![
             at_most(
                 "t_lost >= 100 ms",
                 "shorter silences happen on healthy hosts",
@@ -181,7 +185,7 @@ impl Timing {
                 self.t_grant,
             ),
             at_most(
-                "handover_after < t_lost",
+                "handover_after <= 0.8 * t_lost",
                 "leadership must move before a healthy node would be fenced",
                 "timing.handover_after",
                 self.handover_after * 10,
@@ -223,9 +227,6 @@ impl Timing {
                 ms(60_000),
             ),
         ]
-        .into_iter()
-        .flatten()
-        .collect()
     }
 }
 
