@@ -1,7 +1,47 @@
 //! Immutable snapshot to plan and report, in ten pure phases.
+//!
+//! Purpose: decide where everything runs, what must be done for it, in which order, and say why.
+//! Must not know: messages, votes, agents, clocks. It reads a [`Snapshot`] and nothing else.
+//! Invariants: same snapshot, same plan (S15); the plan is acyclic; no start of an exclusive instance appears
+//! without a predecessor while it could be active elsewhere (S1, S2; the core guards the same again, S17).
+//!
+//! Planning is level-triggered: the leader plans afresh after every committed change and orders only
+//! [`Plan::roots`]; results come back as observations in the next snapshot. An operation under way gets no second
+//! action; what depends on it stands in [`Plan::waiting`].
 
+mod actions;
+mod error;
+mod expand;
+mod fence_need;
+mod graph;
+mod observe;
+mod order;
+mod place;
 pub mod plan;
+mod report;
+mod score;
 pub mod snapshot;
+mod validate;
 
+pub use error::*;
 pub use plan::*;
+pub use score::total;
 pub use snapshot::*;
+
+/// Makes the plan for a snapshot.
+///
+/// # Errors
+/// When the snapshot contradicts itself or actions would wait for each other; nothing must be changed then.
+pub fn plan(snapshot: &Snapshot) -> Result<Plan, PlanError> {
+    let valid = validate::validate(snapshot)?;
+    let expanded = expand::expand(&valid);
+    let observed = observe::observe(&valid, &expanded);
+    let fences = fence_need::fence_need(&valid, &expanded, &observed);
+    let scores = score::score(&valid, &expanded, &observed, &fences);
+    let placement = place::place(&valid, &expanded, &observed, &scores);
+    let wanted = actions::actions(&valid, &expanded, &observed, &fences, &scores, &placement);
+    let ordered = order::order(&valid, &expanded, &observed, &fences, &placement, &wanted);
+    let graph = graph::graph(&valid, &expanded, &wanted, &ordered)?;
+    let report = report::report(&valid, &expanded, &observed, &fences, scores, &placement, &wanted, &graph);
+    Ok(Plan { actions: graph.actions, edges: graph.edges, waiting: graph.waiting, report })
+}

@@ -2,7 +2,7 @@
 
 use ha_model::{FenceReason, InstanceId, NodeId, Origin, Score};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Position of an action in [`Plan::actions`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -16,8 +16,35 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// (before, after): the second starts only when the first has succeeded.
     pub edges: Vec<(ActionIx, ActionIx)>,
+    /// What comes later, but cannot be ordered yet: something outside this plan must happen first (an operation
+    /// under way ends, a fence is proven, a node appears). Never executed; for display only.
+    #[serde(default)]
+    pub waiting: Vec<Waiting>,
     /// Why.
     pub report: Report,
+}
+
+impl Plan {
+    /// The actions without a predecessor: all that may be ordered now.
+    pub fn roots(&self) -> impl Iterator<Item = (ActionIx, &Action)> {
+        let blocked: BTreeSet<ActionIx> = self.edges.iter().map(|(_, after)| *after).collect();
+        (0u32..).map(ActionIx).zip(&self.actions).filter(move |(ix, _)| !blocked.contains(ix))
+    }
+
+    /// Whether nothing is left to do and nothing is waited for.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.actions.is_empty() && self.waiting.is_empty()
+    }
+}
+
+/// An action that must not be ordered yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// What will be done.
+    pub action: Action,
+    /// One sentence: what must happen first.
+    pub until: String,
 }
 
 /// One action.

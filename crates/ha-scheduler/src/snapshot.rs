@@ -28,6 +28,11 @@ pub struct Snapshot {
     pub attributes: BTreeMap<NodeId, BTreeMap<String, String>>,
     /// Wall time, for date rules and expiry.
     pub now: WallMs,
+    /// Where each instance was last ordered to start. While it is active nowhere its stickiness counts there, so
+    /// that a failed or restarted instance comes back in place although planning starts afresh after its stop.
+    /// An empty map is valid: then only scores decide.
+    #[serde(default)]
+    pub last_ran: BTreeMap<InstanceId, NodeId>,
 }
 
 /// Where a node stands.
