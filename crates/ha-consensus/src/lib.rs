@@ -1,1 +1,47 @@
-//! Votes, terms, log, voter changes (Raft, sans-I/O).
+//! Votes, terms, log, voter changes: Raft (Ongaro 2014) as a pure state machine.
+//!
+//! Inputs are methods of [`Raft`] that take the time; what is to be done comes out of [`Raft::take_ready`]. It must
+//! not know: clocks, sockets, files, encodings, what the entries mean. Differences from the thesis, each for a
+//! reason given where it lives:
+//! - no heartbeat message: UDP beats carry terms and acknowledgements (`lease`);
+//! - a voter is (node, store), and a store that forgot has no vote (`peers`);
+//! - a hand-over is named, so that one that was called off cannot break a later lease (`transfer`);
+//! - following a leader counts as having voted for it (`follow`);
+//! - a leader that meets a higher term stands again at once instead of falling silent (`replication`).
+//!
+//! Invariants: S5 (one leader per term, votes durable, committed entries never lost), S10 (joint changes, odd sets,
+//! no vote for a store that regressed), S15 (same input, same output), S16 (no acknowledgement before the write).
+
+mod change;
+mod durable;
+mod election;
+mod error;
+mod follow;
+mod lease;
+mod log;
+mod membership;
+mod message;
+mod node;
+mod peers;
+mod progress;
+pub mod quorum;
+mod ready;
+mod replication;
+mod rng;
+mod settings;
+mod state;
+mod timer;
+mod transfer;
+mod view;
+
+pub use error::{ChangeError, ProposeError, SnapshotError, TransferError};
+pub use log::{Entry, LogPos, Payload, Snapshot, SnapshotMeta};
+pub use membership::{Membership, Voter, VoterSet, Voters};
+pub use message::{Ack, BeatPart, Body, Identity, Mark, Message, TransferToken};
+pub use node::Raft;
+pub use peers::{BarReason, PeerMemory};
+pub use ready::{Event, NoVote, Persist, PersistId, Ready, StepDown};
+pub use settings::{HardState, Limits, Restored, Settings, StartError};
+pub use state::Role;
+pub use timer::Timer;
+pub use view::FollowerView;

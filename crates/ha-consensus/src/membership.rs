@@ -1,0 +1,237 @@
+//! Who votes, who only listens, and the sets of a joint change.
+//!
+//! A voter is (node, store): another store under the same name is another voter (S10). Must not know: time,
+//! messages, roles. Invariant: each voter set that a change makes is odd; a quorum of a joint membership is a
+//! quorum of both sets.
+
+use crate::quorum::{self, Outcome};
+use ha_model::{Index, NodeId, StoreId};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One voter as a person or a file names it; without a store it is bound to the store that is first heard.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Voter {
+    /// The node.
+    pub node: NodeId,
+    /// Its store, where known.
+    pub store: Option<StoreId>,
+}
+
+/// What a change of voters asks for: the whole new set, and the whole list of learners.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct VoterSet {
+    /// Voters after the change; an odd number.
+    pub voters: Vec<Voter>,
+    /// Nodes that get the log and have no vote.
+    pub learners: Vec<NodeId>,
+}
+
+/// One voter set: each node with the store that votes for it.
+pub type Voters = BTreeMap<NodeId, Option<StoreId>>;
+
+/// The members by the log.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Membership {
+    /// The voters; in a joint change, those after it.
+    pub voters: Voters,
+    /// In a joint change the voters before it; both sets must agree.
+    pub outgoing: Option<Voters>,
+    /// Nodes without a vote.
+    pub learners: BTreeSet<NodeId>,
+}
+
+impl Membership {
+    /// The membership that a new cluster is formed with: stores are bound later, by the log.
+    #[must_use]
+    pub fn formed(voters: &[NodeId], learners: &[NodeId]) -> Self {
+        Self {
+            voters: voters.iter().map(|n| (n.clone(), None)).collect(),
+            outgoing: None,
+            learners: learners.iter().cloned().collect(),
+        }
+    }
+
+    /// Whether a joint change is under way.
+    #[must_use]
+    pub fn is_joint(&self) -> bool {
+        self.outgoing.is_some()
+    }
+
+    fn sets(&self) -> impl Iterator<Item = &Voters> {
+        std::iter::once(&self.voters).chain(self.outgoing.as_ref())
+    }
+
+    /// Whether a node votes in either set, with whatever store.
+    #[must_use]
+    pub fn is_voter(&self, node: &NodeId) -> bool {
+        self.sets().any(|set| set.contains_key(node))
+    }
+
+    /// Whether this very store votes in either set (an unbound voter accepts any).
+    #[must_use]
+    pub fn accepts(&self, node: &NodeId, store: StoreId) -> bool {
+        self.sets().any(|set| matches!(set.get(node), Some(s) if s.is_none_or(|s| s == store)))
+    }
+
+    /// Whether this very store is bound as a voter in either set.
+    #[must_use]
+    pub fn binds(&self, node: &NodeId, store: StoreId) -> bool {
+        self.sets().any(|set| set.get(node) == Some(&Some(store)))
+    }
+
+    /// Whether the node is a voter whose store no entry of the log has named yet.
+    #[must_use]
+    pub fn is_unbound(&self, node: &NodeId) -> bool {
+        self.sets().any(|set| set.get(node) == Some(&None))
+    }
+
+    /// Whether the node is a voter or learner.
+    #[must_use]
+    pub fn contains(&self, node: &NodeId) -> bool {
+        self.is_voter(node) || self.learners.contains(node)
+    }
+
+    /// All nodes that get the log.
+    #[must_use]
+    pub fn nodes(&self) -> BTreeSet<NodeId> {
+        self.voter_nodes().union(&self.learners).cloned().collect()
+    }
+
+    /// All nodes that vote in either set.
+    #[must_use]
+    pub fn voter_nodes(&self) -> BTreeSet<NodeId> {
+        self.sets().flat_map(|set| set.keys().cloned()).collect()
+    }
+
+    /// The highest value that a quorum (of both sets) has reached. `of` is asked for each voter with the store
+    /// that the set demands.
+    pub(crate) fn reached<T: Ord>(&self, of: impl Fn(&NodeId, Option<StoreId>) -> Option<T>) -> Option<T> {
+        self.sets()
+            .map(|set| quorum::reached(set.iter().map(|(node, store)| of(node, *store))))
+            .min()
+            .flatten()
+    }
+
+    /// Counts a ballot: won only where both sets are won, lost where either is lost.
+    pub(crate) fn tally(&self, of: impl Fn(&NodeId, Option<StoreId>) -> Option<bool>) -> Outcome {
+        self.sets()
+            .map(|set| quorum::tally(set.iter().map(|(node, store)| of(node, *store))))
+            .min()
+            .unwrap_or(Outcome::Lost)
+    }
+
+    /// The membership after the joint one: the new set alone.
+    pub(crate) fn left_joint(&self) -> Self {
+        Self { voters: self.voters.clone(), outgoing: None, learners: self.learners.clone() }
+    }
+}
+
+/// The memberships in the log, oldest first: the newest in the log counts, committed or not (Raft §4.1).
+#[derive(Clone, Debug)]
+pub(crate) struct History(Vec<(Index, Membership)>);
+
+impl History {
+    pub(crate) fn new(at: Index, membership: Membership) -> Self {
+        Self(vec![(at, membership)])
+    }
+
+    pub(crate) fn newest(&self) -> (Index, &Membership) {
+        let (at, membership) = self.0.last().expect("a history starts with one and keeps one");
+        (*at, membership)
+    }
+
+    pub(crate) fn at(&self, index: Index) -> &Membership {
+        let found = self.0.iter().rev().find(|(at, _)| *at <= index);
+        &found.expect("asked only at or after the snapshot, where the history starts").1
+    }
+
+    pub(crate) fn between(&self, after: Index, through: Index) -> impl Iterator<Item = &(Index, Membership)> {
+        self.0.iter().filter(move |(at, _)| *at > after && *at <= through)
+    }
+
+    pub(crate) fn push(&mut self, at: Index, membership: Membership) {
+        assert!(at > self.newest().0, "S10: a membership at {at} is not after the newest");
+        self.0.push((at, membership));
+    }
+
+    /// Forgets entries from `from` on, with the log.
+    pub(crate) fn truncate(&mut self, from: Index) {
+        self.0.retain(|(at, _)| *at < from);
+        assert!(!self.0.is_empty(), "S5: truncation at {from} reaches below the snapshot");
+    }
+
+    /// Forgets what lies before the one in force at `index`.
+    pub(crate) fn compact(&mut self, index: Index) {
+        let keep = self.0.iter().rposition(|(at, _)| *at <= index).unwrap_or(0);
+        self.0.drain(..keep);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> NodeId {
+        NodeId::from(name)
+    }
+
+    fn joint() -> Membership {
+        let mut m = Membership::formed(&[id("a"), id("b"), id("d")], &[id("c")]);
+        m.outgoing = Some([id("a"), id("b"), id("c")].into_iter().map(|n| (n, None)).collect());
+        m
+    }
+
+    #[test]
+    fn a_joint_quorum_is_one_of_both_sets() {
+        let m = joint();
+        let with = |up: &'static [&str]| m.tally(move |n, _| up.contains(&n.as_str()).then_some(true));
+        assert_eq!(with(&["a", "b"]), Outcome::Won);
+        assert_eq!(with(&["c", "d"]), Outcome::Open);
+        assert_eq!(with(&["a", "c"]), Outcome::Open, "a majority of the old set alone");
+        assert_eq!(with(&["a", "d"]), Outcome::Open, "a majority of the new set alone");
+        assert_eq!(with(&["b", "c", "d"]), Outcome::Won);
+        let value = |n: &NodeId| match n.as_str() {
+            "a" => Some(9),
+            "b" => Some(7),
+            "c" => Some(3),
+            _ => None,
+        };
+        assert_eq!(m.reached(|n, _| value(n)), Some(7));
+        assert_eq!(m.reached(|n, _| value(n).filter(|v| *v != 7)), None, "the new set has only a");
+    }
+
+    #[test]
+    fn one_store_replaced_is_two_voters() {
+        let (old, new) = (StoreId(1), StoreId(2));
+        let m = Membership {
+            voters: [(id("a"), Some(new)), (id("b"), None), (id("c"), None)].into(),
+            outgoing: Some([(id("a"), Some(old)), (id("b"), None), (id("c"), None)].into()),
+            learners: BTreeSet::new(),
+        };
+        assert!(m.accepts(&id("a"), old) && m.accepts(&id("a"), new));
+        assert!(!m.accepts(&id("a"), StoreId(3)) && m.accepts(&id("b"), StoreId(3)));
+        let only_old = m.tally(|n, s| match n.as_str() {
+            "a" => (s == Some(old)).then_some(true),
+            "b" => Some(true),
+            _ => None,
+        });
+        assert_eq!(only_old, Outcome::Open, "the old store does not vote in the new set");
+        assert!(!m.left_joint().accepts(&id("a"), old));
+    }
+
+    #[test]
+    fn history_follows_the_log() {
+        let mut h = History::new(Index(0), Membership::default());
+        h.push(Index(4), joint());
+        h.push(Index(6), joint().left_joint());
+        assert!(!h.newest().1.is_joint());
+        assert!(h.at(Index(5)).is_joint());
+        h.truncate(Index(6));
+        assert_eq!(h.newest().0, Index(4));
+        h.compact(Index(5));
+        assert_eq!(h.at(Index(5)), &joint());
+        assert_eq!(h.between(Index(3), Index(4)).count(), 1);
+        assert_eq!(h.between(Index(4), Index(9)).count(), 0);
+    }
+}

@@ -1,0 +1,278 @@
+//! What this node remembers of each peer: when it was heard, which store and session spoke, and how far that
+//! store had promised. A store that comes back having promised less was put back from a copy, and is barred (S10).
+//!
+//! Must not know: roles, the log. Invariants: the memory of a (node, store) never falls; a bar is lifted only when
+//! a committed membership no longer names that store.
+
+use crate::membership::Membership;
+use crate::message::{Identity, Mark};
+use ha_model::{BootNs, NodeId, SessionId, StoreId, Term};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Sessions of a peer that are known to be over; late datagrams of more than these do not occur, as each start
+/// of a peer voids the keys of the one before.
+const RETIRED_SESSIONS: usize = 4;
+
+/// Peers known at once, beyond any cluster this is made for; strangers past it are ignored.
+const PEERS: usize = 256;
+
+/// What is remembered of one voter's store; kept durably, so that it outlives a restart of this node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PeerMemory {
+    /// The node.
+    pub node: NodeId,
+    /// Its store.
+    pub store: StoreId,
+    /// The session that last spoke for the store.
+    pub session: SessionId,
+    /// How far the store had promised, as far as this node heard.
+    pub mark: Mark,
+    /// It came back having promised less: no vote until the members no longer name it.
+    pub regressed: bool,
+}
+
+/// Why a store's votes and acknowledgements do not count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BarReason {
+    /// The members name another store for this node.
+    OtherStore,
+    /// It forgot what it had promised.
+    Regressed,
+}
+
+/// What was heard of a peer in this run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peer {
+    pub(crate) heard_at: Option<BootNs>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) hears_leader: bool,
+    pub(crate) term: Term,
+    retired: VecDeque<SessionId>,
+    announced: Option<(StoreId, BarReason)>,
+}
+
+/// Whether a speaker may be listened to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Speaker {
+    /// A session that is over, or one stranger too many.
+    Void,
+    /// Same store and session as before.
+    Known,
+    /// First words of this store and session.
+    New,
+}
+
+/// All peers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peers {
+    peers: BTreeMap<NodeId, Peer>,
+    memory: BTreeMap<(NodeId, StoreId), PeerMemory>,
+    /// A bar was set that is not yet handed out for persisting.
+    pub(crate) urgent: bool,
+}
+
+impl Peers {
+    pub(crate) fn restored(memory: Vec<PeerMemory>) -> Self {
+        let memory = memory.into_iter().map(|m| ((m.node.clone(), m.store), m)).collect();
+        Self { peers: BTreeMap::new(), memory, urgent: false }
+    }
+
+    pub(crate) fn get(&self, node: &NodeId) -> Option<&Peer> {
+        self.peers.get(node)
+    }
+
+    pub(crate) fn get_mut(&mut self, node: &NodeId) -> Option<&mut Peer> {
+        self.peers.get_mut(node)
+    }
+
+    pub(crate) fn memory(&self) -> Vec<PeerMemory> {
+        self.memory.values().cloned().collect()
+    }
+
+    /// The store that speaks for `node` in this run.
+    pub(crate) fn store_of(&self, node: &NodeId) -> Option<StoreId> {
+        self.peers.get(node)?.identity.map(|i| i.store)
+    }
+
+    pub(crate) fn heard_within(&self, node: &NodeId, now: BootNs, span: Duration) -> bool {
+        self.peers.get(node).and_then(|p| p.heard_at).is_some_and(|at| now.since(at) < span)
+    }
+
+    /// Takes note of who speaks.
+    pub(crate) fn speaks(&mut self, from: &NodeId, identity: &Identity, members: &Membership) -> Speaker {
+        if !self.peers.contains_key(from) && self.peers.len() >= PEERS {
+            return Speaker::Void;
+        }
+        let peer = self.peers.entry(from.clone()).or_default();
+        if peer.retired.contains(&identity.session) {
+            return Speaker::Void;
+        }
+        let new = match peer.identity {
+            Some(known) if known.session == identity.session => false,
+            Some(known) => {
+                peer.retired.push_back(known.session);
+                if peer.retired.len() > RETIRED_SESSIONS {
+                    peer.retired.pop_front();
+                }
+                true
+            }
+            None => true,
+        };
+        peer.identity = Some(*identity);
+        self.remember(from, identity, members);
+        if new { Speaker::New } else { Speaker::Known }
+    }
+
+    fn remember(&mut self, from: &NodeId, identity: &Identity, members: &Membership) {
+        let acceptable = if members.binds(from, identity.store) {
+            true
+        } else {
+            // Unbound: the first store that is heard is the one (until the log binds it).
+            members.is_unbound(from)
+                && !self.memory.keys().any(|(node, store)| node == from && *store != identity.store)
+        };
+        if !acceptable {
+            return;
+        }
+        let key = (from.clone(), identity.store);
+        let memory = self.memory.entry(key).or_insert_with(|| PeerMemory {
+            node: from.clone(),
+            store: identity.store,
+            session: identity.session,
+            mark: identity.restored,
+            regressed: false,
+        });
+        if memory.session != identity.session {
+            memory.session = identity.session;
+            if identity.restored < memory.mark && !memory.regressed {
+                memory.regressed = true;
+                self.urgent = true;
+            }
+        }
+        memory.mark = memory.mark.max(identity.restored);
+    }
+
+    /// The peer told that its store has promised this far.
+    pub(crate) fn promised(&mut self, from: &NodeId, store: StoreId, mark: Mark) {
+        if let Some(memory) = self.memory.get_mut(&(from.clone(), store)) {
+            memory.mark = memory.mark.max(mark);
+        }
+    }
+
+    /// Whether what `store` says for `node` counts in a set that demands `required` (None: not yet bound).
+    pub(crate) fn counts(&self, node: &NodeId, store: StoreId, required: Option<StoreId>) -> bool {
+        let memory = self.memory.get(&(node.clone(), store));
+        let right_store = required.map_or(memory.is_some(), |required| required == store);
+        right_store && !memory.is_some_and(|m| m.regressed)
+    }
+
+    /// Why `store` has no vote for `node`, if it is a voter there at all.
+    pub(crate) fn bar(&self, node: &NodeId, store: StoreId, members: &Membership) -> Option<BarReason> {
+        if !members.is_voter(node) {
+            return None;
+        }
+        let memory = self.memory.get(&(node.clone(), store));
+        if memory.is_some_and(|m| m.regressed) {
+            return Some(BarReason::Regressed);
+        }
+        let first_heard = members.is_unbound(node) && memory.is_some();
+        let right = members.binds(node, store) || first_heard;
+        (!right).then_some(BarReason::OtherStore)
+    }
+
+    /// The same, told once for each bar.
+    pub(crate) fn new_bar(&mut self, node: &NodeId, members: &Membership) -> Option<(StoreId, BarReason)> {
+        let store = self.store_of(node)?;
+        let bar = self.bar(node, store, members).map(|reason| (store, reason));
+        let peer = self.peers.get_mut(node)?;
+        if peer.announced == bar {
+            return None;
+        }
+        peer.announced = bar;
+        bar
+    }
+
+    /// Forgets stores and nodes that neither a membership just committed nor the newest one names.
+    pub(crate) fn prune(&mut self, committed: &Membership, newest: &Membership) {
+        self.memory
+            .retain(|(node, store), _| committed.accepts(node, *store) || newest.accepts(node, *store));
+        self.peers.retain(|node, _| committed.contains(node) || newest.contains(node));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ha_model::Index;
+
+    fn mark(term: u64, index: u64) -> Mark {
+        Mark { term: Term(term), index: Index(index) }
+    }
+
+    fn who(store: u128, session: u128, restored: Mark) -> Identity {
+        Identity { store: StoreId(store), session: SessionId(session), restored }
+    }
+
+    fn bound(store: u128) -> Membership {
+        let mut m = Membership::formed(&[NodeId::from("a")], &[]);
+        m.voters.insert(NodeId::from("a"), Some(StoreId(store)));
+        m
+    }
+
+    #[test]
+    fn a_store_that_forgot_is_barred_until_the_members_drop_it() {
+        let (a, m) = (NodeId::from("a"), bound(1));
+        let mut p = Peers::default();
+        assert_eq!(p.speaks(&a, &who(1, 1, mark(1, 0)), &m), Speaker::New);
+        p.promised(&a, StoreId(1), mark(2, 7));
+        assert_eq!(p.speaks(&a, &who(1, 1, mark(1, 0)), &m), Speaker::Known);
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "the same session is no regression");
+        p.speaks(&a, &who(1, 2, mark(2, 7)), &m);
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "an honest restart");
+        // The memory outlives this node's own restart.
+        let mut p = Peers::restored(p.memory());
+        p.speaks(&a, &who(1, 3, mark(2, 6)), &m);
+        assert!(p.urgent && !p.counts(&a, StoreId(1), Some(StoreId(1))));
+        assert_eq!(p.new_bar(&a, &m), Some((StoreId(1), BarReason::Regressed)));
+        assert_eq!(p.new_bar(&a, &m), None, "told once");
+        p.speaks(&a, &who(1, 4, mark(9, 9)), &m);
+        assert!(!p.counts(&a, StoreId(1), Some(StoreId(1))), "growing again does not lift the bar");
+        p.prune(&bound(2), &bound(2));
+        p.speaks(&a, &who(1, 5, mark(9, 9)), &m);
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "removed and added again");
+    }
+
+    #[test]
+    fn sessions_that_are_over_are_void() {
+        let (a, m) = (NodeId::from("a"), bound(1));
+        let mut p = Peers::default();
+        p.speaks(&a, &who(1, 1, mark(1, 0)), &m);
+        p.promised(&a, StoreId(1), mark(1, 5));
+        p.speaks(&a, &who(1, 2, mark(1, 5)), &m);
+        assert_eq!(p.speaks(&a, &who(1, 1, mark(1, 0)), &m), Speaker::Void);
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "a late word of the old session bars nobody");
+    }
+
+    #[test]
+    fn an_unbound_voter_is_the_first_store_heard() {
+        let (a, m) = (NodeId::from("a"), Membership::formed(&[NodeId::from("a")], &[]));
+        let mut p = Peers::default();
+        assert!(!p.counts(&a, StoreId(1), None), "nobody heard yet");
+        p.speaks(&a, &who(1, 1, mark(0, 0)), &m);
+        p.speaks(&a, &who(2, 2, mark(0, 0)), &m);
+        assert!(p.counts(&a, StoreId(1), None) && !p.counts(&a, StoreId(2), None));
+        assert_eq!(p.bar(&a, StoreId(2), &m), Some(BarReason::OtherStore));
+        assert_eq!(p.bar(&a, StoreId(1), &m), None);
+    }
+
+    #[test]
+    fn strangers_are_bounded() {
+        let (mut p, m) = (Peers::default(), Membership::default());
+        for i in 0..PEERS + 10 {
+            p.speaks(&NodeId::from(format!("n{i}")), &who(1, 1, mark(0, 0)), &m);
+        }
+        assert_eq!(p.peers.len(), PEERS);
+    }
+}
