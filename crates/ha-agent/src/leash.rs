@@ -87,7 +87,7 @@ impl CgroupRoot {
 }
 
 /// A name as one path segment that cannot collide with the kernel's own files (`cgroup.procs`, `memory.max`).
-fn escape(name: &str) -> String {
+pub(crate) fn escape(name: &str) -> String {
     let mut out = String::from("ha-");
     for byte in name.bytes() {
         match byte {

@@ -4,18 +4,27 @@
 //! Invariants: one instance's jobs never overlap; nothing is begun once its gate has closed; every job ends within its
 //! time-out plus [`runner::KILL_WAIT`]; output, queues and retries are bounded.
 
+mod agents;
+pub mod argv;
 mod cancel;
 mod cgroup;
 mod child;
+mod exec;
 mod fd;
 mod gate;
+mod job;
 mod leash;
+mod nearest;
 mod output;
 pub mod runner;
 mod spawn;
+pub mod vip;
 
+pub use agents::{Agents, AgentsConfig};
 pub use cancel::Cancel;
 pub use child::{DEFAULT_PATH, How};
+pub use exec::{Exec, OUTPUT_FILE_BYTES, ProcessExited};
 pub use gate::{Gate, boot_now};
+pub use job::{Action, AddressCheck, Outcome, ResourceAgent, ResourceJob};
 pub use leash::{CgroupRoot, Leash};
 pub use output::{HEAD_BYTES, Output, TAIL_BYTES};

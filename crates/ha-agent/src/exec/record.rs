@@ -1,0 +1,115 @@
+//! What outlives the daemon about one service: that it was started, and its latest output.
+//!
+//! Must not know: processes. Invariants: the mark is written before the start and removed only after a successful stop
+//! (or when nothing was begun), in a directory that a reboot empties; the output file is bounded while the daemon lives.
+
+use crate::output::{TAIL_BYTES, last_line};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+/// The output file is cut when it is longer than this: a service writes to a file, not to a pipe, so that it neither
+/// blocks nor dies while the daemon is away.
+pub const OUTPUT_FILE_BYTES: u64 = 1024 * 1024;
+
+const PROCESSLESS: &str = "processless\n";
+
+/// Files of one service in the state directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    mark: PathBuf,
+    output: PathBuf,
+}
+
+impl Record {
+    /// `name` is a safe file name, unique to the instance.
+    pub(crate) fn new(directory: &std::path::Path, name: &str) -> Self {
+        Self {
+            mark: directory.join(format!("{name}.started")),
+            output: directory.join(format!("{name}.out")),
+        }
+    }
+
+    /// Whether it was started in this boot and not stopped since.
+    pub(crate) fn is_started(&self) -> bool {
+        self.mark.exists()
+    }
+
+    /// Notes that a start is about to begin; opens an empty output file.
+    pub(crate) fn begin(&self) -> io::Result<File> {
+        File::create(&self.mark)?;
+        File::create(&self.output)?;
+        OpenOptions::new().append(true).open(&self.output)
+    }
+
+    /// Notes that the service is active without a process (a mount, a container of another daemon): its check decides.
+    pub(crate) fn mark_processless(&self) -> io::Result<()> {
+        fs::write(&self.mark, PROCESSLESS)
+    }
+
+    /// Whether it was started and has no process of its own.
+    pub(crate) fn is_processless(&self) -> bool {
+        fs::read_to_string(&self.mark).is_ok_and(|text| text == PROCESSLESS)
+    }
+
+    /// Notes that nothing of it is left.
+    pub(crate) fn end(&self) -> io::Result<()> {
+        match fs::remove_file(&self.mark) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    /// Cuts the output file to its tail when it has grown too long.
+    pub(crate) fn trim(&self) {
+        // A file that cannot be cut is tried again a second later.
+        let _ = self.try_trim();
+    }
+
+    fn try_trim(&self) -> io::Result<()> {
+        if fs::metadata(&self.output)?.len() <= OUTPUT_FILE_BYTES {
+            return Ok(());
+        }
+        let tail = self.tail()?;
+        let mut file = OpenOptions::new().append(true).open(&self.output)?;
+        // The service appends, so that it goes on at the new end.
+        file.set_len(0)?;
+        file.write_all(&tail)
+    }
+
+    fn tail(&self) -> io::Result<Vec<u8>> {
+        let mut file = File::open(&self.output)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES as u64)))?;
+        let mut tail = vec![];
+        file.take(TAIL_BYTES as u64).read_to_end(&mut tail)?;
+        Ok(tail)
+    }
+
+    /// `: last line of output`, or nothing.
+    pub(crate) fn said(&self) -> String {
+        let tail = self.tail().unwrap_or_default();
+        last_line(&String::from_utf8_lossy(&tail)).map_or(String::new(), |line| format!(": {line}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_output_file_is_cut_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = Record::new(dir.path(), "web");
+        let mut file = record.begin().unwrap();
+        file.write_all(&vec![b'x'; OUTPUT_FILE_BYTES as usize]).unwrap();
+        record.trim();
+        assert_eq!(fs::metadata(&record.output).unwrap().len(), OUTPUT_FILE_BYTES, "within the bound: kept");
+        file.write_all(b"\nthe end\n").unwrap();
+        record.trim();
+        assert_eq!(fs::metadata(&record.output).unwrap().len(), TAIL_BYTES as u64);
+        file.write_all(b"more\n").unwrap();
+        assert_eq!(record.said(), ": more");
+        assert!(fs::read_to_string(&record.output).unwrap().ends_with("\nthe end\nmore\n"));
+    }
+}

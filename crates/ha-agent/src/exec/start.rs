@@ -1,0 +1,189 @@
+//! Starting a service: the command either stays (it is the service) or exits with 0 (the service is in the background).
+//!
+//! Must not know: the cluster. Invariant: `NeverStarted` only if the program was not executed.
+
+use super::watch::find_main;
+use super::{Exec, Service, command_failed, ended};
+use crate::child::{self, Child, How};
+use crate::job::{Outcome, ResourceJob};
+use crate::runner::{Ended, KILL_WAIT, Program, explain};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// A service without check counts as active once it lived this long: enough for a missing library, a bad option or an
+/// occupied port to show, little beside a failover.
+const SETTLE: Duration = Duration::from_millis(50);
+/// Pauses between checks during a start: short at first, so that a quick service costs no more than it needs.
+const CHECK_FIRST: Duration = Duration::from_millis(10);
+const CHECK_LONGEST: Duration = Duration::from_millis(250);
+
+/// What a start has seen so far.
+struct Begun {
+    child: Child,
+    /// When the command exited with 0, leaving the service in the background.
+    detached: Option<Instant>,
+    since: Instant,
+    last_check: Option<Outcome>,
+}
+
+impl Service {
+    pub(super) async fn start(&mut self, exec: &Exec, job: &ResourceJob, end: Instant) -> Outcome {
+        if self.record.is_started() || !self.service.is_empty() {
+            match self.monitor(exec, end, &job.cancel).await {
+                Outcome::NotRunning => {}
+                Outcome::Running => return Outcome::Running,
+                other if self.service.is_empty() => {
+                    tracing::info!(instance = %self.instance, before = %other, "starting again");
+                }
+                other => {
+                    return Outcome::failed(format!("an earlier start of it is not stopped yet ({other})"));
+                }
+            }
+        }
+        self.watch = None;
+        let child = match self.launch(exec, job).await {
+            Ok(child) => child,
+            Err(never) => {
+                // A mark that stays makes the next stop run its command; that is harmless.
+                let _ = self.record.end();
+                self.service.remove();
+                return Outcome::never(never.to_string());
+            }
+        };
+        let mut begun = Begun { child, detached: None, since: Instant::now(), last_check: None };
+        let outcome = tokio::select! {
+            outcome = self.until_active(exec, job, end, &mut begun) => outcome,
+            () = sleep_until(end) => Outcome::failed(too_late(job.timeout, begun.last_check.as_ref())),
+            () = job.cancel.cancelled() => Outcome::failed("the start was cancelled"),
+        };
+        let outcome = match outcome {
+            Outcome::Running if !job.gate.is_open() => {
+                Outcome::failed("the grant to run it lapsed while it started; its processes were killed")
+            }
+            outcome => outcome,
+        };
+        if outcome != Outcome::Running {
+            self.commands.kill_all(KILL_WAIT).await;
+            self.service.kill_all(KILL_WAIT).await;
+            return outcome;
+        }
+        if begun.detached.is_none() {
+            self.watch_over(begun.child, exec);
+        } else if self.service.is_empty() {
+            if let Err(e) = self.record.mark_processless() {
+                return Outcome::failed(format!("it is active, but noting that failed: {e}"));
+            }
+        } else {
+            self.adopt(exec);
+        }
+        Outcome::Running
+    }
+
+    async fn launch(&self, exec: &Exec, job: &ResourceJob) -> Result<Child, Ended> {
+        let failed = |e: std::io::Error| Ended::SpawnFailed { why: format!("noting the start failed: {e}") };
+        let output: File = self.record.begin().map_err(failed)?;
+        let errors = output.try_clone().map_err(failed)?;
+        let program = Program {
+            argv: exec.start.clone(),
+            env: self.environment(),
+            stdin: vec![],
+            timeout: job.timeout,
+            gate: job.gate.clone(),
+            dies_with_daemon: false,
+        };
+        let ready = child::prepare(&program, &self.service, OwnedFd::from(output), OwnedFd::from(errors))?;
+        let path = ready.path.clone();
+        tokio::select! {
+            child = child::launch(ready, &self.service) => child.map_err(|failure| explain(failure, &path)),
+            () = tokio::time::sleep(job.timeout) => {
+                // The program's file system hangs: the child is killed before it can execute it.
+                self.service.kill_all(KILL_WAIT).await;
+                Err(Ended::SpawnFailed { why: format!("executing {} hung for {:?}", path.display(), job.timeout) })
+            }
+        }
+    }
+
+    /// Returns once the service is active or cannot become so.
+    async fn until_active(
+        &mut self,
+        exec: &Exec,
+        job: &ResourceJob,
+        end: Instant,
+        begun: &mut Begun,
+    ) -> Outcome {
+        let mut pause = CHECK_FIRST;
+        loop {
+            let look = Instant::now() + pause;
+            tokio::select! {
+                how = begun.child.wait(), if begun.detached.is_none() => match how {
+                    How::Code(0) => begun.detached = Some(Instant::now()),
+                    how => return self.start_ended(how),
+                },
+                () = sleep_until(look) => pause = (pause * 3 / 2).min(CHECK_LONGEST),
+            }
+            if let Some(outcome) = self.look(exec, job, end, begun).await {
+                return outcome;
+            }
+        }
+    }
+
+    fn start_ended(&self, how: How) -> Outcome {
+        let code = if let How::Code(code) = how { Some(code) } else { None };
+        Outcome::Failed { code, reason: format!("the start command {}{}", ended(how), self.record.said()) }
+    }
+
+    /// One look at a service that is starting; `None`: not yet.
+    async fn look(
+        &mut self,
+        exec: &Exec,
+        job: &ResourceJob,
+        end: Instant,
+        begun: &mut Begun,
+    ) -> Option<Outcome> {
+        if exec.pidfile.is_some() {
+            // The service announces itself: neither the command nor a helper is taken for it.
+            begun.detached?;
+            find_main(&self.service, exec.pidfile.as_deref())?;
+        }
+        if let Some(check) = &exec.check {
+            let how = {
+                let report = self.command(check, end, &job.cancel);
+                tokio::select! {
+                    report = report => Ok(report),
+                    how = begun.child.wait(), if begun.detached.is_none() => Err(how),
+                }
+            };
+            return match how {
+                Ok(report) if report.ended == (Ended::Exited { code: 0 }) => Some(Outcome::Running),
+                Ok(report) if report.ended.is_never_begun() => Some(command_failed("check", check, &report)),
+                Ok(report) => {
+                    begun.last_check = Some(command_failed("check", check, &report));
+                    None
+                }
+                Err(How::Code(0)) => {
+                    begun.detached = Some(Instant::now());
+                    self.commands.kill_all(KILL_WAIT).await;
+                    None
+                }
+                Err(how) => Some(self.start_ended(how)),
+            };
+        }
+        if begun.detached.is_some() && self.service.is_empty() {
+            return Some(Outcome::failed(format!(
+                "the start command exited with code 0 and left no process (a service without one needs `check`){}",
+                self.record.said()
+            )));
+        }
+        (begun.detached.unwrap_or(begun.since).elapsed() >= SETTLE).then_some(Outcome::Running)
+    }
+}
+
+fn too_late(timeout: Duration, last_check: Option<&Outcome>) -> String {
+    let said = match last_check {
+        Some(Outcome::Failed { reason, .. }) => format!("; at last {reason}"),
+        _ => String::new(),
+    };
+    format!("it was not active within {timeout:?}{said}")
+}
