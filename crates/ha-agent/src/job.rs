@@ -110,6 +110,12 @@ impl Outcome {
         Self::Failed { code: None, reason: reason.into() }
     }
 
+    /// A refusal before anything was begun.
+    #[must_use]
+    pub fn never_started(why: &str) -> Self {
+        Self::never(why)
+    }
+
     pub(crate) fn never(why: impl Into<String>) -> Self {
         Self::NeverStarted { why: why.into() }
     }
