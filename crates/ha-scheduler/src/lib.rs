@@ -33,9 +33,17 @@ pub use snapshot::*;
 /// # Errors
 /// When the snapshot contradicts itself or actions would wait for each other; nothing must be changed then.
 pub fn plan(snapshot: &Snapshot) -> Result<Plan, PlanError> {
+    plan_with(snapshot, &History::default())
+}
+
+/// As [`plan`], knowing where instances ran before they were stopped.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_with(snapshot: &Snapshot, history: &History) -> Result<Plan, PlanError> {
     let valid = validate::validate(snapshot)?;
     let expanded = expand::expand(&valid);
-    let observed = observe::observe(&valid, &expanded);
+    let observed = observe::observe(&valid, &expanded, history);
     let fences = fence_need::fence_need(&valid, &expanded, &observed);
     let scores = score::score(&valid, &expanded, &observed, &fences);
     let placement = place::place(&valid, &expanded, &observed, &scores);

@@ -2,9 +2,9 @@
 //!
 //! Invariant: `Clean` only where it surely does not run and nothing under way could start it.
 
-use crate::expand::{Expanded, InstIx};
+use crate::expand::{Expanded, InstIx, Instance};
 use crate::validate::{NodeIx, Valid};
-use crate::{NodeStatus, ObservedView};
+use crate::{History, NodeStatus, ObservedView};
 use ha_model::InstanceState;
 
 /// What is known of an instance on a node.
@@ -57,7 +57,7 @@ impl Observed<'_> {
 }
 
 /// Reads the observations.
-pub(crate) fn observe<'a>(valid: &Valid<'a>, expanded: &Expanded<'a>) -> Observed<'a> {
+pub(crate) fn observe<'a>(valid: &Valid<'a>, expanded: &Expanded<'a>, history: &History) -> Observed<'a> {
     let count = expanded.instances.len();
     let mut permitted = vec![Vec::new(); count];
     for entry in valid.snapshot.may_run.values() {
@@ -84,13 +84,23 @@ pub(crate) fn observe<'a>(valid: &Valid<'a>, expanded: &Expanded<'a>) -> Observe
         let mut home: Vec<NodeIx> =
             valid.node_ixs().filter(|n| is_home(cells[n.0], permitted[ix].contains(n))).collect();
         if home.is_empty() {
-            home.extend(valid.snapshot.last_ran.get(&instance.id).and_then(|n| valid.find(n)));
+            home.extend(ran_last(valid, instance, history));
         }
         seen.push(cells);
         views.push(row);
         homes.push(home);
     }
     Observed { seen, views, permitted, homes }
+}
+
+fn ran_last(valid: &Valid<'_>, instance: &Instance<'_>, history: &History) -> Option<NodeIx> {
+    if let Some(node) = history.last_ran.get(&instance.id) {
+        return valid.find(node);
+    }
+    let (id, _) = instance.resource?;
+    let failures = valid.snapshot.failures.get(id)?;
+    let (node, _) = failures.iter().max_by_key(|(_, f)| f.last_at)?;
+    valid.find(node)
 }
 
 fn see(

@@ -28,10 +28,14 @@ pub struct Snapshot {
     pub attributes: BTreeMap<NodeId, BTreeMap<String, String>>,
     /// Wall time, for date rules and expiry.
     pub now: WallMs,
+}
+
+/// What happened before, as far as it bears on where things go next.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
     /// Where each instance was last ordered to start. While it is active nowhere its stickiness counts there, so
     /// that a failed or restarted instance comes back in place although planning starts afresh after its stop.
-    /// An empty map is valid: then only scores decide.
-    #[serde(default)]
+    /// An instance that is missing here counts as having run where its newest failure was.
     pub last_ran: BTreeMap<InstanceId, NodeId>,
 }
 
