@@ -112,10 +112,11 @@ fn prefer(raw: RawPrefer, report: &Report<'_>) -> BTreeMap<NodeId, Preference> {
 }
 
 fn resource(raw: RawResource, position: u32, report: &Report<'_>) -> (ResourceId, ResourceConfig) {
-    let (agent, monitor) = match raw.agent {
-        Agent::Vip => ("vip", VIP_MONITOR),
-        Agent::Exec => ("exec", EXEC_MONITOR),
-    };
+    let (agent, monitor) =
+        match raw.agent.expect("a resource without an agent is an error, and nothing is built then") {
+            Agent::Vip => ("vip", VIP_MONITOR),
+            Agent::Exec => ("exec", EXEC_MONITOR),
+        };
     let threshold = raw.migration_threshold.and_then(|count| u32::try_from(count).ok());
     let config = ResourceConfig {
         agent: AgentName::from(agent),

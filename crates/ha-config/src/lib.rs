@@ -7,9 +7,11 @@
 //! without errors; whatever the text, nothing panics.
 
 mod build;
+mod change;
 mod check;
 mod code;
 mod diagnostic;
+mod diff;
 mod duration;
 mod hash;
 pub mod limits;
@@ -18,14 +20,18 @@ mod nearest;
 mod parse;
 mod raw;
 mod read;
+mod reference;
 mod report;
 pub mod schema;
 mod syntax;
 mod timing_fields;
 mod walk;
 
+pub use change::{Change, ChangeKind, Consequence, Item};
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span, render};
+pub use diff::diff;
 pub use duration::format_duration;
 pub use hash::{path_hash, sha256};
 pub use parse::{Parsed, parse};
+pub use reference::{section_markdown, timing_markdown, waivers_markdown};

@@ -119,8 +119,10 @@ fn read(top: &Table<'_>, report: &mut Report<'_>) -> Raw {
 
 fn judge(raw: Raw, text: &str, report: &mut Report<'_>) -> Option<ClusterConfig> {
     timing::check_timing(&raw.timing, report);
+    let before_nodes = report.errors();
     let node_names = nodes::check_nodes(&raw.nodes, report);
-    if raw.nodes_are_whole {
+    let nodes_are_sound = raw.nodes_are_whole && report.errors() == before_nodes;
+    if nodes_are_sound {
         nodes::check_links(&raw.nodes, report);
     }
     let voters = votes::choose_voters(&raw.nodes, &node_names, raw.forced_voters.as_ref(), report);
@@ -134,7 +136,7 @@ fn judge(raw: Raw, text: &str, report: &mut Report<'_>) -> Option<ClusterConfig>
     }
     objects::check_groups(&raw.groups, &resource_names, report);
     objects::check_objects(&raw.resources, &raw.nodes, report);
-    if raw.nodes_are_whole && fences_are_sound && raw.resources_are_whole {
+    if nodes_are_sound && fences_are_sound && raw.resources_are_whole {
         fencing::check_paths(&raw.nodes, &raw.resources, &raw.groups, &raw.devices, &levels, report);
     }
     let name = raw.name.filter(|_| report.errors() == 0)?;

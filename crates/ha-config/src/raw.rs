@@ -52,7 +52,8 @@ pub(crate) enum Agent {
 pub(crate) struct RawResource {
     pub name: Sp<String>,
     pub at: Bytes,
-    pub agent: Agent,
+    /// `None` after an error: the name still counts for others.
+    pub agent: Option<Agent>,
     pub options: BTreeMap<String, String>,
     /// The normalised address of a `vip`.
     pub address: Option<Sp<IpAddr>>,

@@ -56,8 +56,3 @@ fields! {
     path_test: ms(1), TIMING_MAX, "fixed", "pause between two harmless tests of a fence path";
     path_fresh: ms(1), TIMING_MAX, "fixed", "age from which a test of a fence path proves nothing any more";
 }
-
-/// The field of a name.
-pub(crate) fn field(name: &str) -> Option<&'static TimingField> {
-    FIELDS.iter().find(|field| field.name == name)
-}

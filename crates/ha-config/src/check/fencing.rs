@@ -39,31 +39,31 @@ pub(crate) fn check_devices(
     names
 }
 
-/// What makes two `[[fence]]` the same machine: agent and address, or else all options.
-fn machine(device: &RawDevice) -> (String, Vec<(String, String)>) {
-    let pick = |keys: &[&str]| -> Vec<(String, String)> {
-        let chosen = device.options.iter().filter(|(key, _)| keys.contains(&key.as_str()));
-        chosen.map(|(key, value)| (key.clone(), value.to_lowercase())).collect()
-    };
-    let mut identity = pick(&["ip", "ipaddr"]);
-    if identity.is_empty() {
-        identity = device.options.clone().into_iter().collect();
-    } else {
-        for (key, _) in &mut identity {
-            key.clone_from(&"ip".to_owned());
-        }
-        identity.extend(pick(&["ipport"]));
+/// What makes two `[[fence]]` the same machine: the agent with the address, or else with all options.
+type Machine = (String, BTreeMap<String, String>);
+
+fn machine(device: &RawDevice) -> Machine {
+    let mut identity = BTreeMap::new();
+    for (key, value) in &device.options {
+        match key.as_str() {
+            "ip" | "ipaddr" => identity.insert("ip".to_owned(), value.to_lowercase()),
+            "ipport" => identity.insert("ipport".to_owned(), value.clone()),
+            _ => None,
+        };
+    }
+    if !identity.contains_key("ip") {
+        identity = device.options.clone();
     }
     (device.agent.clone(), identity)
 }
 
 fn check_shared_outlets(devices: &[RawDevice], report: &mut Report<'_>) {
-    let mut owners: BTreeMap<(String, Vec<(String, String)>, String), (&str, Bytes)> = BTreeMap::new();
+    let mut owners: BTreeMap<(Machine, String), (&str, Bytes)> = BTreeMap::new();
     for device in devices {
-        let (agent, identity) = machine(device);
+        let machine = machine(device);
         for (node, outlets) in &device.outlets {
             for outlet in outlets {
-                let key = (agent.clone(), identity.clone(), outlet.value.trim().to_owned());
+                let key = (machine.clone(), outlet.value.trim().to_owned());
                 let Some((other, first)) = owners.get(&key) else {
                     owners.insert(key, (&node.value, outlet.at.clone()));
                     continue;

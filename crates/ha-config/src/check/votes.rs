@@ -31,7 +31,7 @@ pub(crate) fn choose_voters(
         return forced_voters(forced, names, report);
     }
     let mut voters: BTreeSet<String> = nodes.iter().map(|node| node.name.value.clone()).collect();
-    if voters.len() % 2 == 0
+    if voters.len().is_multiple_of(2)
         && let Some(learner) = learner(nodes, &members)
     {
         voters.remove(&learner.name.value);
@@ -79,7 +79,7 @@ fn forced_voters(forced: &Sp<Vec<Sp<String>>>, names: &Names, report: &mut Repor
         names.knows(&voter.value, &voter.at, report);
     }
     let mut voters: Vec<&Sp<String>> = forced.value.iter().collect();
-    if report.errors() == before && voters.len() % 2 == 0 && !voters.is_empty() {
+    if report.errors() == before && voters.len().is_multiple_of(2) && !voters.is_empty() {
         if report.waived(Waiver::EvenVoterListLosesItsLastVote) {
             voters.pop();
         } else {

@@ -18,7 +18,7 @@ const SET_BY_CLUSTER: [&str; 5] = ["action", "option", "plug", "port", "nodename
 /// Default of `timeout`: the `power_timeout` of the fence agent library.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// Options of the fence agent library, to find typing errors by. Others may exist.
-const KNOWN: [&str; 36] = [
+const KNOWN: &[&str] = &[
     "ip",
     "ipaddr",
     "ipport",
@@ -55,6 +55,16 @@ const KNOWN: [&str; 36] = [
     "login_timeout",
     "retry_on",
     "disable_timeout",
+    "model",
+    "community_script",
+    "snmp_priv_passwd_script",
+    "stonith_status_sleep",
+    "plug_separator",
+    "port_as_ip",
+    "verbose",
+    "quiet",
+    "debug",
+    "debug_file",
 ];
 
 /// Reads a fence device; `None` when it has no name.
@@ -133,8 +143,8 @@ fn check_option(key: &str, value: &Sp<String>, is_shipped: bool, report: &mut Re
     if KNOWN.contains(&plain.as_str()) || plain.len() < 4 {
         return;
     }
-    if let Some(near) =
-        nearest(&plain, KNOWN).filter(|near| !plain.starts_with(near) && !near.starts_with(&plain))
+    if let Some(near) = nearest(&plain, KNOWN.iter().copied())
+        .filter(|near| !plain.starts_with(near) && !near.starts_with(&plain))
     {
         let message = format!("unknown option `{key}`: did you mean `{near}`?");
         if is_shipped {

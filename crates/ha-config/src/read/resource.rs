@@ -22,7 +22,7 @@ const AGENTS: [(&str, Agent); 2] = [("vip", Agent::Vip), ("exec", Agent::Exec)];
 /// Kinds of agents that are known and not executed yet.
 const LATER: [&str; 6] = ["ocf", "systemd", "lsb", "service", "stonith", "nagios"];
 
-/// Reads a resource; `None` when it has no name or no agent.
+/// Reads a resource; `None` when it has no name.
 pub(crate) fn read_resource(table: &Table<'_>, report: &mut Report<'_>) -> Option<RawResource> {
     let name = table.name("name", report);
     if table.get("name").is_none() {
@@ -72,7 +72,7 @@ pub(crate) fn read_resource(table: &Table<'_>, report: &mut Report<'_>) -> Optio
     Some(RawResource {
         name: name?,
         at: table.at.clone(),
-        agent: agent?,
+        agent,
         options: options.into_iter().map(|(key, value)| (key, value.value)).collect(),
         address,
         interval,
