@@ -34,6 +34,8 @@ pub struct Host {
     /// Its control group, made at each boot.
     cgroup: Option<PathBuf>,
     pulled: BTreeSet<usize>,
+    /// Ports and groups of an ended incarnation are still there.
+    has_remains: bool,
     running: Option<Running>,
 }
 
@@ -41,7 +43,14 @@ impl Host {
     /// A host without power.
     pub fn new(spec: &LabSpec, station: Station, lab_group: Option<&Path>) -> Self {
         let cgroup = lab_group.map(|g| g.join(&station.name));
-        Self { spec: spec.clone(), station, cgroup, pulled: BTreeSet::new(), running: None }
+        Self {
+            spec: spec.clone(),
+            station,
+            cgroup,
+            pulled: BTreeSet::new(),
+            has_remains: false,
+            running: None,
+        }
     }
 
     /// Its incarnation, when it runs.
@@ -54,7 +63,9 @@ impl Host {
         if self.running.is_some() {
             return Ok(());
         }
+        self.clean_up();
         let boot_id = new_boot_id()?;
+        self.has_remains = true;
         if let Some(group) = &self.cgroup {
             std::fs::create_dir(group).at("create", group)?;
         }
@@ -121,10 +132,9 @@ impl Host {
     /// Returns the incarnation that ended.
     pub fn cut_power(&mut self) -> Result<Option<String>> {
         let Some(mut running) = self.running.take() else { return Ok(None) };
-        for &i in &self.station.links {
-            // A port that is not there carries nothing either.
-            let _ = set_link(&self.station.port(&self.spec.links[i]), false);
-        }
+        let ports = self.station.links.iter().map(|&i| self.station.port(&self.spec.links[i]));
+        let is_dead_already = matches!(running.launcher.try_wait(), Ok(Some(_)));
+        let unlinked: Result<Vec<()>> = ports.map(|port| set_link(&port, false)).collect();
         if let Some(group) = &self.cgroup {
             cgroup::kill(group).at("kill", group)?;
         }
@@ -134,12 +144,16 @@ impl Host {
         if let Some(group) = &self.cgroup {
             cgroup::wait_empty(group).at("wait for", group)?;
         }
+        if !is_dead_already {
+            // It is dead all the same, but something that it had queued may have got out.
+            unlinked?;
+        }
         Ok(Some(running.boot_id))
     }
 
     /// Removes what a dead host leaves: its ports and its control groups. Not part of the moment of power-off.
-    pub fn clean_up(&self) {
-        if self.running.is_some() {
+    pub fn clean_up(&mut self) {
+        if self.running.is_some() || !std::mem::take(&mut self.has_remains) {
             return;
         }
         // Ports vanish with the dead network namespace too, whoever is first: a missing one is no failure.

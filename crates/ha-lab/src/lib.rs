@@ -32,6 +32,7 @@ pub mod rpc;
 pub mod spawn;
 pub mod spec;
 pub mod supervisor;
+pub mod switch;
 pub mod tool;
 pub mod web;
 

@@ -6,7 +6,9 @@ use crate::error::{LabError, Result};
 use crate::proto::Request;
 use crate::room::Room;
 use crate::rpc;
+use crate::switch::Switch;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,12 +22,16 @@ pub fn run(dir: &Path, cgroup: Option<&Path>) -> Result<()> {
     let spec = crate::outer::load(dir)?;
     let listener = rpc::listen(&socket(dir))?;
     let room = Room::new(spec, cgroup)?;
+    let mut switches = BTreeMap::new();
+    for pdu in &room.spec().pdus {
+        switches.insert(pdu.name.clone(), Switch::start(&room, pdu)?);
+    }
     room.start()?;
     // Served only now: the first connection that succeeds finds every host up.
-    rpc::serve(&listener, move |request| handle(&room, request))
+    rpc::serve(&listener, move |request| handle(&room, &switches, request))
 }
 
-fn handle(room: &Arc<Room>, request: Request) -> Result<Value> {
+fn handle(room: &Arc<Room>, switches: &BTreeMap<String, Switch>, request: Request) -> Result<Value> {
     let done = match request {
         Request::Hosts => return Ok(json!(room.states())),
         Request::PowerOn { host } => room.button_on(&host),
@@ -36,7 +42,10 @@ fn handle(room: &Arc<Room>, request: Request) -> Result<Value> {
         Request::Signal { host, service, signal } => room.host(&host)?.signal(&service, signal),
         Request::Hold { host, service, held } => room.host(&host)?.hold(&service, held),
         Request::Heal => room.plug_all(),
-        Request::PduFault { pdu, .. } => Err(LabError::Refused(format!("no simulated switch `{pdu}` runs"))),
+        Request::PduFault { pdu, fault } => match switches.get(&pdu) {
+            Some(switch) => switch.set_faults(fault),
+            None => Err(LabError::Refused(format!("no switch `{pdu}`, but {:?}", switches.keys()))),
+        },
         Request::Exec { .. }
         | Request::Cut { .. }
         | Request::CutHost { .. }

@@ -72,6 +72,11 @@ impl Room {
         })
     }
 
+    /// The description.
+    pub fn spec(&self) -> &LabSpec {
+        &self.spec
+    }
+
     /// The host of that name, locked.
     pub fn host(&self, name: &str) -> Result<MutexGuard<'_, Host>> {
         self.spec.host(name)?;
@@ -98,7 +103,7 @@ impl Room {
     }
 
     /// The host's own button, held until it is off.
-    pub fn button_off(&self, host: &str) -> Result<()> {
+    pub fn button_off(self: &Arc<Self>, host: &str) -> Result<()> {
         self.take(host, &by("button"))
     }
 
@@ -108,27 +113,32 @@ impl Room {
         all.iter().filter(|((p, _), _)| p == pdu).map(|((_, n), on)| (*n, *on)).collect()
     }
 
-    /// Opens or closes an outlet, with all that follows for the host on it. Returns when it has followed.
-    pub fn set_outlet(&self, pdu: &str, outlet: u32, on: bool, who: &str) -> Result<()> {
+    /// Opens or closes an outlet, with all that follows for the host on it. Off: returns when the host is gone. On:
+    /// returns at once, the host boots by itself, as behind a real switch.
+    pub fn set_outlet(self: &Arc<Self>, pdu: &str, outlet: u32, on: bool, who: &str) -> Result<()> {
         let host =
             self.spec.pdus.iter().find(|p| p.name == pdu).and_then(|p| p.outlets.get(&outlet)).cloned();
         let was_fed = host.as_ref().is_some_and(|h| self.is_fed(h));
-        let Some(was_on) =
-            lock(&self.outlets).get_mut(&(pdu.to_string(), outlet)).map(|s| std::mem::replace(s, on))
-        else {
+        let key = (pdu.to_string(), outlet);
+        let Some(was_on) = lock(&self.outlets).get_mut(&key).map(|s| std::mem::replace(s, on)) else {
             return Err(LabError::Refused(format!("{pdu} has no outlet {outlet}")));
         };
         let Some(host) = host else { return Ok(()) };
         let cause = Cause { pdu: Some(pdu.into()), outlet: Some(outlet), text: who.into() };
         let is_fed = self.is_fed(&host);
         if was_on == on || was_fed == is_fed {
-            let now = boot_ns();
-            return self.record(&host, PowerEffect::None, now, &cause, None);
+            return self.record(&host, PowerEffect::None, boot_ns(), &cause, None);
         }
-        if is_fed {
-            return self.give(&host, &cause);
+        if !is_fed {
+            return self.take(&host, &cause);
         }
-        self.take(&host, &cause)
+        let room = self.clone();
+        std::thread::spawn(move || {
+            if let Err(e) = room.give(&host, &cause) {
+                eprintln!("ha-lab power: {host} did not boot: {e}");
+            }
+        });
+        Ok(())
     }
 
     /// Whether any outlet of the host is on; a host that nothing is wired to has power from the wall.
@@ -143,7 +153,8 @@ impl Room {
     fn give(&self, name: &str, cause: &Cause) -> Result<()> {
         let mut host = self.host(name)?;
         let began = boot_ns();
-        if host.state().is_on {
+        // The outlet may have opened again while the host was locked by another's work.
+        if host.state().is_on || !self.is_fed(name) {
             return self.record(name, PowerEffect::None, began, cause, None);
         }
         let done = host.boot();
@@ -152,13 +163,16 @@ impl Room {
         done
     }
 
-    fn take(&self, name: &str, cause: &Cause) -> Result<()> {
+    fn take(self: &Arc<Self>, name: &str, cause: &Cause) -> Result<()> {
         let mut host = self.host(name)?;
         let began = boot_ns();
         let ended = host.cut_power()?;
         let effect = if ended.is_some() { PowerEffect::Off } else { PowerEffect::None };
         self.record(name, effect, began, cause, ended.as_deref())?;
-        host.clean_up();
+        drop(host);
+        // The remains are nobody's wait; a boot that comes first removes them itself.
+        let (room, name) = (self.clone(), name.to_string());
+        std::thread::spawn(move || lock(&room.hosts[&name]).clean_up());
         Ok(())
     }
 
