@@ -1,4 +1,5 @@
 //! The interface over real sockets: identity, bounds, failures and their words.
+#![allow(clippy::unwrap_used)]
 
 use ha_api::{ApiError, Caller, Client, ServeError, Server, SocketOptions};
 use ha_model::{AdminReply, AdminRequest, FenceMarks, Incarnation, Index, Notice, TimelineEvent, WallMs};

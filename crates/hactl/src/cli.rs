@@ -1,0 +1,169 @@
+//! The command line. Only its form; what the commands do is in `commands`.
+
+use crate::paint::ColorWhen;
+use crate::span::Span;
+use clap::{Args, Parser, Subcommand};
+use ha_api::SOCKET_DEFAULT;
+use ha_model::{NodeId, ResourceId};
+use std::path::PathBuf;
+
+/// Shows and steers a high-availability cluster through the daemon of this node.
+#[derive(Parser, Debug)]
+#[command(name = "hactl", version, max_term_width = 80, infer_subcommands = false)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// The daemon's socket
+    #[arg(long, global = true, env = "HA_SOCKET", default_value = SOCKET_DEFAULT, value_name = "PATH")]
+    pub(crate) socket: PathBuf,
+    /// Answer as JSON, one line (docs/reference/json.md)
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Colours
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub(crate) color: ColorWhen,
+    /// Longest wait for an answer (500ms, 10s, 2m) [default: 10s; `fence test`: 2m]
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) timeout: Option<Span>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Nodes, resources, fencing; whatever is not as wished with its reason
+    Status {
+        /// Show it again and again until Ctrl-C
+        #[arg(long, conflicts_with = "check")]
+        watch: bool,
+        /// Exit with 5 when something is not as wished
+        #[arg(long)]
+        check: bool,
+    },
+    /// Empty a node, or let it take part
+    #[command(subcommand)]
+    Node(Node),
+    /// Start, stop, move resources; forget their failures
+    #[command(subcommand)]
+    Resource(Resource),
+    /// Cut and restore the power of nodes; test the way to it
+    #[command(subcommand)]
+    Fence(Fence),
+    /// Check, show, compare and apply cluster files
+    #[command(subcommand)]
+    Config(Config),
+    /// What happened, failovers with their milliseconds
+    Timeline {
+        /// So many of the newest events
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+        last: u32,
+        /// All that the cluster still has
+        #[arg(long, conflicts_with = "last")]
+        all: bool,
+    },
+    /// Versions of this program and of the daemon
+    Version,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Node {
+    /// Move everything off a node, start nothing there
+    Standby { node: NodeId },
+    /// Take standby back; let a held node take part again
+    Online { node: NodeId },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Resource {
+    /// Start it, whatever the cluster file says
+    Start { resource: ResourceId },
+    /// Stop it, whatever the cluster file says
+    Stop { resource: ResourceId },
+    /// Stop and start it once
+    Restart { resource: ResourceId },
+    /// Run it elsewhere for some time; nothing is left behind after that
+    Move {
+        resource: ResourceId,
+        /// Where; without: away from where it is
+        node: Option<NodeId>,
+        /// For how long the wish holds (30m, 1h, 2d)
+        #[arg(long = "for", value_name = "TIME", default_value = "1h")]
+        lasts: Span,
+    },
+    /// Forget failures
+    Cleanup {
+        /// Of this resource; without: of all
+        resource: Option<ResourceId>,
+        /// On this node only
+        #[arg(long)]
+        node: Option<NodeId>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Fence {
+    /// Cut a node's power, now
+    Off {
+        node: NodeId,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Switch a fenced node on
+    On { node: NodeId },
+    /// Say that you made sure yourself that a node is off
+    Confirm {
+        node: NodeId,
+        /// Do not ask
+        #[arg(long)]
+        yes_i_made_sure_it_is_off: bool,
+    },
+    /// Test the way to the power switches without harm
+    Test {
+        /// Only of this node
+        node: Option<NodeId>,
+    },
+    /// Past fences
+    History {
+        /// Only of this node
+        node: Option<NodeId>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Config {
+    /// Show the cluster file in force
+    Show {
+        /// Only its name and SHA-256
+        #[arg(long)]
+        sha: bool,
+    },
+}
+
+impl Command {
+    /// The command as typed, for the JSON envelope.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Command::Status { .. } => "status",
+            Command::Node(Node::Standby { .. }) => "node standby",
+            Command::Node(Node::Online { .. }) => "node online",
+            Command::Resource(Resource::Start { .. }) => "resource start",
+            Command::Resource(Resource::Stop { .. }) => "resource stop",
+            Command::Resource(Resource::Restart { .. }) => "resource restart",
+            Command::Resource(Resource::Move { .. }) => "resource move",
+            Command::Resource(Resource::Cleanup { .. }) => "resource cleanup",
+            Command::Fence(Fence::Off { .. }) => "fence off",
+            Command::Fence(Fence::On { .. }) => "fence on",
+            Command::Fence(Fence::Confirm { .. }) => "fence confirm",
+            Command::Fence(Fence::Test { .. }) => "fence test",
+            Command::Fence(Fence::History { .. }) => "fence history",
+            Command::Config(Config::Show { .. }) => "config show",
+            Command::Timeline { .. } => "timeline",
+            Command::Version => "version",
+        }
+    }
+}
