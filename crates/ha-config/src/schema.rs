@@ -46,7 +46,7 @@ const fn key(
 
 /// The top of the file.
 pub static TOP: Section = Section {
-    title: "the top of the file",
+    title: "the top level of the file",
     keys: &[
         key("name", "name", "", "required", "the cluster's name"),
         key(

@@ -7,7 +7,7 @@ use crate::code::Code;
 use crate::duration::{BadDuration, format_duration, parse_duration};
 use crate::limits::STRING_MAX;
 use crate::name::check_name;
-use crate::nearest::suggestion;
+use crate::nearest::{nearest, suggestion};
 use crate::report::{Bytes, Report, Sp};
 use crate::schema::Section;
 use std::ops::RangeInclusive;
@@ -22,6 +22,8 @@ pub(crate) struct Table<'a> {
     /// Where it begins.
     pub at: Bytes,
     entries: &'a DeTable<'a>,
+    /// Keys that unknown ones were probably meant to be: they are not missing, they are mistyped.
+    mistyped: Vec<&'static str>,
 }
 
 /// A value with its key's place.
@@ -62,14 +64,16 @@ impl<'a> Table<'a> {
         entries: &'a DeTable<'a>,
         report: &mut Report<'_>,
     ) -> Self {
+        let mut mistyped = Vec::new();
         for (key, _) in in_file_order(entries) {
             if !section.names().any(|name| name == key.value) {
+                mistyped.extend(nearest(key.value, section.names()));
                 let hint = suggestion(key.value, section.names());
                 let message = format!("unknown key `{}` in {}{hint}", shown(key.value), section.title);
                 report.error(Code::UnknownKey, &key.at, message);
             }
         }
-        Table { section, at, entries }
+        Table { section, at, entries, mistyped }
     }
 
     /// The entry of a key, if it is there.
@@ -80,6 +84,9 @@ impl<'a> Table<'a> {
 
     /// Reports a key that must be there and is not; `line` shows how it is written.
     pub(crate) fn missing(&self, key: &str, line: &str, report: &mut Report<'_>) {
+        if self.mistyped.contains(&key) {
+            return;
+        }
         report
             .error(Code::MissingKey, &self.at, format!("missing `{key}` in {}", self.section.title))
             .help(format!("add a line such as: {line}"));

@@ -171,29 +171,42 @@ pub(crate) fn check_paths(
             holders.entry(object).or_default().extend(able);
         }
     }
-    for node in members() {
-        let name = node.name.value.as_str();
-        if levels.get(name).is_some_and(|levels| !levels.is_empty()) {
-            continue;
-        }
-        let Some((object, _)) = holders.iter().find(|(_, able)| able.len() > 1 && able.contains(name)) else {
-            continue;
-        };
-        if report.waived(Waiver::UnfencedMembersBlockRecovery) {
-            continue;
-        }
-        let message = format!("{name} can run what has one owner ({object}) and cannot be fenced");
-        let more = report
-            .error(Code::NoFencePath, &node.name.at, message)
-            .help("if it is lost, nobody can prove that it stopped, and nothing may take over");
-        let more = match devices.first() {
-            Some(device) => more
-                .see(&device.outlets_at, "these outlets do not feed it")
-                .help(format!("add its outlet: outlets = {{ {name} = [\"…\"], … }}")),
-            None => more.help(format!(
-                "add a fence device:\n[[fence]]\nname = \"pdu-a\"\nagent = \"fence_pdu_snmp\"\noptions = {{ ip = \"…\", community_file = \"/etc/ha/secrets/pdu-a\" }}\noutlets = {{ {name} = [\"…\"] }}"
-            )),
-        };
-        more.waiver(Waiver::UnfencedMembersBlockRecovery);
+    let has_path = |node: &str| levels.get(node).is_some_and(|levels| !levels.is_empty());
+    let takes_over = |node: &str| holders.iter().find(|(_, able)| able.len() > 1 && able.contains(node));
+    let unfenced: Vec<(&RawNode, &ObjectId)> = members()
+        .filter(|node| !has_path(&node.name.value))
+        .filter_map(|node| takes_over(&node.name.value).map(|(object, _)| (node, object)))
+        .collect();
+    let [(first, object), others @ ..] = unfenced.as_slice() else { return };
+    if report.waived(Waiver::UnfencedMembersBlockRecovery) {
+        return;
+    }
+    let names: Vec<&str> = unfenced.iter().map(|(node, _)| node.name.value.as_str()).collect();
+    let message = format!("{} can run what has one owner ({object}) and cannot be fenced", spoken(&names));
+    let mut more = report.error(Code::NoFencePath, &first.name.at, message);
+    for (node, _) in others {
+        more = more.see(&node.name.at, "nor this one");
+    }
+    let outlets: Vec<String> = names.iter().map(|name| format!("{name} = [\"…\"]")).collect();
+    let outlets = outlets.join(", ");
+    more = more.help("if it is lost, nobody can prove that it stopped, and nothing may take over");
+    more = match devices.first() {
+        Some(device) => more
+            .see(&device.outlets_at, "not fed by these outlets")
+            .help(format!("add its outlet there: {outlets}")),
+        None => more.help(format!(
+            "add a fence device:\n[[fence]]\nname = \"pdu-a\"\nagent = \"fence_pdu_snmp\"\noptions = {{ ip = \"…\", \
+             community_file = \"/etc/ha/secrets/pdu-a\" }}\noutlets = {{ {outlets} }}"
+        )),
+    };
+    more.waiver(Waiver::UnfencedMembersBlockRecovery);
+}
+
+/// `alpha`, `alpha and beta`, `alpha, beta and gamma`.
+fn spoken(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::options::read_options;
 use crate::code::Code;
-use crate::limits::{FENCE_RUN_MAX, OFF_SETTLE_MAX, OUTLETS_MAX, RUN_MIN};
+use crate::limits::{FENCE_RUN_MAX, OFF_SETTLE_MAX, OPTIONS_MAX, OUTLETS_MAX, RUN_MIN};
 use crate::name::without_repeats;
 use crate::nearest::nearest;
 use crate::raw::{RawDevice, RawLevel};
@@ -17,6 +17,8 @@ const SHIPPED: [&str; 2] = ["fence_pdu_http", "fence_pdu_snmp"];
 const SET_BY_CLUSTER: [&str; 5] = ["action", "option", "plug", "port", "nodename"];
 /// Default of `timeout`: the `power_timeout` of the fence agent library.
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// Shorter names are near to too many others to be taken for typing errors.
+const SHORTEST_COMPARED: usize = 4;
 /// Options of the fence agent library, to find typing errors by. Others may exist.
 const KNOWN: &[&str] = &[
     "ip",
@@ -80,14 +82,16 @@ pub(crate) fn read_device(table: &Table<'_>, report: &mut Report<'_>) -> Option<
         None => {}
     }
     let owner = name.as_ref().map_or("pdu", |name| name.value.as_str()).to_owned();
+    let is_shipped = agent.as_ref().is_some_and(|agent| SHIPPED.contains(&agent.value.as_str()));
     let options = match table.inner("options", "options = { ip = \"10.0.9.1\" }", report) {
-        Some((_, entries)) => read_options(&owner, entries, report),
+        Some((_, entries)) => {
+            for (key, _) in in_file_order(entries).into_iter().take(OPTIONS_MAX) {
+                check_option(&key, is_shipped, report);
+            }
+            read_options(&owner, entries, report)
+        }
         None => BTreeMap::new(),
     };
-    let is_shipped = agent.as_ref().is_some_and(|agent| SHIPPED.contains(&agent.value.as_str()));
-    for (key, value) in &options {
-        check_option(key, value, is_shipped, report);
-    }
     let (outlets, outlets_at) = read_outlets(table, report);
     let timeout = table.duration("timeout", RUN_MIN..=FENCE_RUN_MAX, report);
     let off_settle = table.duration("off_settle", Duration::ZERO..=OFF_SETTLE_MAX, report);
@@ -122,12 +126,13 @@ fn check_agent(agent: &Sp<String>, report: &mut Report<'_>) {
         .help("a fence agent is named fence_… or by its absolute path");
 }
 
-fn check_option(key: &str, value: &Sp<String>, is_shipped: bool, report: &mut Report<'_>) {
+fn check_option(typed: &Sp<&str>, is_shipped: bool, report: &mut Report<'_>) {
+    let key = typed.value;
     if SET_BY_CLUSTER.contains(&key) {
         report
             .error(
                 Code::Contradiction,
-                &value.at,
+                &typed.at,
                 format!("option `{key}` is set by the cluster at each call"),
             )
             .help("leave it out; which outlet feeds which node stands in `outlets`");
@@ -135,22 +140,21 @@ fn check_option(key: &str, value: &Sp<String>, is_shipped: bool, report: &mut Re
     }
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if key.is_empty() || !key.chars().all(is_word) {
-        report.error(Code::BadValue, &value.at, format!("`{}` cannot be the name of an option", shown(key)));
+        report.error(Code::BadValue, &typed.at, format!("`{}` cannot be the name of an option", shown(key)));
         return;
     }
     // The options of an agent are its own; only a name that nearly is a common one is taken for an error.
     let plain = key.replace('-', "_");
-    if KNOWN.contains(&plain.as_str()) || plain.len() < 4 {
+    if KNOWN.contains(&plain.as_str()) || plain.len() < SHORTEST_COMPARED {
         return;
     }
-    if let Some(near) = nearest(&plain, KNOWN.iter().copied())
-        .filter(|near| !plain.starts_with(near) && !near.starts_with(&plain))
-    {
+    let continues = |near: &&str| plain.starts_with(near) || near.starts_with(&plain);
+    if let Some(near) = nearest(&plain, KNOWN.iter().copied()).filter(|near| !continues(near)) {
         let message = format!("unknown option `{key}`: did you mean `{near}`?");
         if is_shipped {
-            report.error(Code::UnknownKey, &value.at, message);
+            report.error(Code::UnknownKey, &typed.at, message);
         } else {
-            report.warning(Code::UnknownKey, &value.at, message);
+            report.warning(Code::UnknownKey, &typed.at, message);
         }
     }
 }

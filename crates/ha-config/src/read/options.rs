@@ -14,7 +14,7 @@ const SECRET_WORDS: [&str; 9] =
 /// Endings that say that the value is the place of a secret, not the secret.
 const PLACE_ENDINGS: [&str; 4] = ["_file", "_script", "_path", "_prot"];
 
-/// One option as typed: its name and its value as text.
+/// Options by name, each value as text.
 pub(super) type Options = BTreeMap<String, Sp<String>>;
 
 /// Whether a literal value of this option would be a secret.

@@ -1,5 +1,8 @@
 //! A good file and the mistakes that people make in it.
 
+// Each test program uses a part of it.
+#![allow(dead_code)]
+
 /// Three members, one power switch, an address and a program.
 pub const BASE: &str = r#"name = "shop"
 profile = "default"
@@ -94,6 +97,7 @@ pub const MISTAKES: &[Mistake] = &[
         &[("name = \"beta\"\nlinks = [\"10.0.0.12\", \"192.168.7.12\"]", "name = \"beta\"")],
     ),
     // Types.
+    one("mistyped-required-key", &[("name = \"beta\"\nlinks", "name = \"beta\"\nlinsk")]),
     one("bare-number-as-time", &[("interval = \"1s\"", "interval = 1")]),
     one("time-without-unit", &[("interval = \"1s\"", "interval = \"1\"")]),
     one("time-with-fraction", &[("interval = \"1s\"", "interval = \"1.5s\"")]),
@@ -146,7 +150,7 @@ pub const MISTAKES: &[Mistake] = &[
     one("two-members", &[(GAMMA, ""), (", gamma = [\"3\"]", "")]),
     one("even-voters", &[("stickiness = 10", "voters = [\"alpha\", \"beta\"]")]),
     one("no-fence-path", &[(", gamma = [\"3\"]", "")]),
-    some("no-fence-device", &[(FENCE, "")]),
+    one("no-fence-device", &[(FENCE, "")]),
     one("shared-outlet", &[("beta = [\"2\"]", "beta = [\"1\"]")]),
     one(
         "shared-object",
