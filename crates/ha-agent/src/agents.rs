@@ -5,6 +5,7 @@
 //! agents left is alive once this exists.
 
 use crate::exec::{ProcessExited, Record, Service};
+use crate::fence::Descriptions;
 use crate::job::{Action, Outcome, ResourceAgent, ResourceJob};
 use crate::leash::{CgroupRoot, escape};
 use crate::vip::{self, Announcements, Vip};
@@ -38,6 +39,7 @@ struct Inner {
     config: AgentsConfig,
     events: mpsc::Sender<ProcessExited>,
     slots: Mutex<BTreeMap<InstanceId, Arc<Slot>>>,
+    descriptions: Descriptions,
 }
 
 /// What is remembered of one instance. The lock is fair: jobs come in order.
@@ -59,7 +61,15 @@ impl Agents {
         // The contract of fencing: an agent does not outlive its executor's session.
         config.root.leash(&["fence"]).kill();
         let (events, received) = mpsc::channel(EVENTS);
-        Ok((Self(Arc::new(Inner { config, events, slots: Mutex::default() })), received))
+        Ok((
+            Self(Arc::new(Inner {
+                config,
+                events,
+                slots: Mutex::default(),
+                descriptions: Descriptions::default(),
+            })),
+            received,
+        ))
     }
 
     /// Carries out one job on a resource, behind the jobs of its instance that came earlier.
@@ -84,6 +94,10 @@ impl Agents {
 
     pub(crate) fn config(&self) -> &AgentsConfig {
         &self.0.config
+    }
+
+    pub(crate) fn descriptions(&self) -> &Descriptions {
+        &self.0.descriptions
     }
 
     fn slot(&self, instance: &InstanceId) -> Arc<Slot> {

@@ -146,15 +146,17 @@ fn tree(dir: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// Living processes that carry the mark or belong to one of the sessions.
+/// Living processes that carry the mark (or one below it) or belong to one of the sessions.
 pub(crate) fn marked_members(mark: &str, sessions: &BTreeSet<i32>) -> BTreeSet<i32> {
     let wanted = format!("{MARK}={mark}");
     processes()
         .filter(|pid| {
             let Some((state, session)) = state_and_session(*pid) else { return false };
             let is_marked = || {
-                fs::read(format!("/proc/{pid}/environ"))
-                    .is_ok_and(|env| env.split(|b| *b == 0).any(|v| v == wanted.as_bytes()))
+                let bears = |v: &[u8]| {
+                    v.strip_prefix(wanted.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+                };
+                fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| env.split(|b| *b == 0).any(bears))
             };
             state != 'Z' && state != 'X' && (sessions.contains(&session) || is_marked())
         })

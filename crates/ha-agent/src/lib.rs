@@ -6,11 +6,13 @@
 
 mod agents;
 pub mod argv;
+pub mod canary;
 mod cancel;
 mod cgroup;
 mod child;
 mod exec;
 mod fd;
+mod fence;
 mod gate;
 mod job;
 mod leash;
@@ -24,6 +26,9 @@ pub use agents::{Agents, AgentsConfig};
 pub use cancel::Cancel;
 pub use child::{DEFAULT_PATH, How};
 pub use exec::{Exec, OUTPUT_FILE_BYTES, ProcessExited};
+pub use fence::{
+    ActionInfo, FenceAction, FenceJob, FenceOutcome, FenceResult, Metadata as FenceMetadata, Parameter,
+};
 pub use gate::{Gate, boot_now};
 pub use job::{Action, AddressCheck, Outcome, ResourceAgent, ResourceJob};
 pub use leash::{CgroupRoot, Leash};

@@ -121,8 +121,9 @@ async fn dropping_the_future_kills_and_collects() {
     let cancel = Cancel::default();
     let pid = {
         let job = run(program(&["sleep", "300"]), &leash, &cancel);
+        tokio::pin!(job);
         tokio::select! {
-            _ = job => panic!("sleep 300 ended"),
+            _ = &mut job => panic!("sleep 300 ended"),
             () = until("sleep runs", || runs(&leash, "sleep")) => {}
         }
         *leash.members().first().unwrap()

@@ -1,6 +1,8 @@
 //! What the tests of agents share. No test passes by being skipped: missing permission fails it, saying so.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod lan;
+
 use ha_agent::runner::Program;
 use ha_agent::{CgroupRoot, Gate, Leash};
 use std::collections::BTreeMap;
