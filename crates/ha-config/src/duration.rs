@@ -42,9 +42,13 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, BadDuration> {
     number.checked_mul(*factor).map(Duration::from_millis).ok_or(BadDuration::TooLong)
 }
 
-/// Writes a time in the largest unit that leaves a whole number: `90s`, `2m`, `150ms`.
+/// Writes a time in the largest unit that leaves a whole number: `90s`, `2m`, `150ms`; a derived time that is no
+/// whole number of milliseconds as `37.5ms`.
 #[must_use]
 pub fn format_duration(duration: Duration) -> String {
+    if !duration.subsec_micros().is_multiple_of(1000) {
+        return format!("{}ms", duration.as_micros() as f64 / 1000.0);
+    }
     let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if ms == 0 {
         return "0s".to_owned();
@@ -63,6 +67,7 @@ mod tests {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
             assert_eq!(format_duration(Duration::from_millis(ms)), text);
         }
+        assert_eq!(format_duration(Duration::from_micros(37_500)), "37.5ms");
         assert_eq!(parse_duration("10 s"), Ok(Duration::from_secs(10)));
     }
 
