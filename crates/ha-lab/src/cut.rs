@@ -84,8 +84,12 @@ impl Cuts {
         out += " }\n chain forward { type filter hook forward priority 0; policy accept;\n";
         out += "  iifname . oifname @cut drop\n";
         for (port, percent) in &self.loss {
-            out += &format!("  iifname \"{port}\" numgen random mod 100 < {percent} drop\n");
-            out += &format!("  oifname \"{port}\" numgen random mod 100 < {percent} drop\n");
+            // nft refuses a comparison that is always true.
+            let dice = match percent {
+                100.. => String::new(),
+                _ => format!("numgen random mod 100 < {percent} "),
+            };
+            out += &format!("  iifname \"{port}\" {dice}drop\n  oifname \"{port}\" {dice}drop\n");
         }
         out + " }\n}\n"
     }

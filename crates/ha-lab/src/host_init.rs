@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 pub const BOOT_ID: &str = "/run/ha/boot_id";
 /// Where the init notes the main process of each service, and reads which are not to be restarted.
 pub const INIT_DIR: &str = "/run/ha-lab";
+/// Where a host finds the lab's own program (the tiny service, the block writer), wherever it is on the machine.
+pub const PROGRAM: &str = "/run/ha-lab/ha-lab";
 /// How often log sizes and held services are looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// Largest log of a service; then it is copied to `.1` and begun anew.

@@ -7,6 +7,7 @@
 //! real machine.
 
 use crate::error::{Context, Result};
+use crate::host_init::PROGRAM;
 use crate::host_launch::HostBoot;
 use crate::outer::host_dir;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -45,6 +46,10 @@ pub fn enter(boot: &HostBoot) -> Result<()> {
         make_dir(&root.join(dir))?;
         tmpfs(&root.join(dir), if dir == "run" { "mode=755" } else { "mode=1777" })?;
     }
+    let program = root.join(PROGRAM.trim_start_matches('/'));
+    make_dir(program.parent().expect("it lies in a directory"))?;
+    fs::File::create(&program).at("create", &program)?;
+    bind(&crate::spawn::own_program()?, &program)?;
     symlink("/run", root.join("var/run")).what(|| "link /var/run".into())?;
     kernel_views(boot, &root)?;
     set_read_only(&root, false)?;

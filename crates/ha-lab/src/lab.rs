@@ -12,6 +12,7 @@ use crate::{outer, rpc, supervisor};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -52,6 +53,8 @@ impl Lab {
             .arg(&spec.dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // A Ctrl-C is for the caller, who ends the lab in order.
+            .process_group(0)
             .spawn()
             .at("start", &program)?;
         let stdout = outer.stdout.take().expect("it was asked to be a pipe");
@@ -75,8 +78,9 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
-    fn drop(&mut self) {
+impl Lab {
+    /// Waits for the end of a lab that was killed; cuts its lifeline first, so that it does end.
+    pub fn wait_ended(&mut self) {
         drop(self.outer.stdin.take());
         let end = Instant::now() + END_WAIT;
         while Instant::now() < end {
@@ -87,6 +91,12 @@ impl Drop for Lab {
         }
         let _ = self.outer.kill();
         let _ = self.outer.wait();
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.wait_ended();
     }
 }
 

@@ -38,6 +38,7 @@ pub mod web;
 
 pub use arp_watch::ArpRound;
 pub use error::{LabError, Result};
+pub use host_init::PROGRAM;
 pub use lab::{Lab, Remote, find_program, wait_for};
 pub use ledger::LedgerRecord;
 pub use observe::{ArpWatch, Client, ClientSpec};

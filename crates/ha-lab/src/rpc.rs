@@ -48,8 +48,12 @@ pub fn listen(socket: &Path) -> Result<UnixListener> {
         );
         return Err(LabError::Spec(text));
     }
-    let _ = std::fs::remove_file(socket);
-    UnixListener::bind(socket).at("bind", socket)
+    // Bound under another name and then renamed: whoever sees the socket can connect to it.
+    let fresh = socket.with_extension("new");
+    let _ = std::fs::remove_file(&fresh);
+    let listener = UnixListener::bind(&fresh).at("bind", &fresh)?;
+    std::fs::rename(&fresh, socket).at("rename to", socket)?;
+    Ok(listener)
 }
 
 /// Serves requests for ever, each connection in a thread of its own.
