@@ -1,0 +1,169 @@
+//! The lifecycle: one enum of states (`ha_model::InstanceState`), one `match` over every pair of state and input.
+//! `docs/reference/resource-states.md` is generated from it.
+
+use crate::event::Op;
+use crate::instance::Change;
+use ha_model::{FailedOp, InstanceState as S};
+
+/// An event as the states see it. `Done…` is the end of the state's own run; the end of any other run (cancelled,
+/// overtaken) is `LeftoverEnded`: its result says nothing any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Input {
+    OrderProbe,
+    OrderStart,
+    OrderStop,
+    DoneRunning,
+    DoneNotRunning,
+    DoneFailed { why: String },
+    DoneNeverStarted { why: String },
+    DoneTimedOut,
+    DoneGrantLapsed,
+    DoneCancelled,
+    LeftoverEnded,
+    ProcessExited { how: String },
+    MonitorDue,
+    GrantLost,
+    Forget,
+}
+
+/// Applies an input.
+#[allow(clippy::too_many_lines, reason = "one table, read as one")]
+pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
+    use Input as I;
+    match (c.instance.state, input) {
+        // Nothing is known: only a probe, or a stop to be sure.
+        (S::Unknown, I::OrderProbe) => c.enter(S::Probing, None),
+        (S::Unknown, I::OrderStart) => c.enter(S::Probing, None), // S8: never started unseen
+        (S::Unknown, I::OrderStop) => c.enter(S::Stopping, None),
+        // S4: what an earlier session may have started is stopped without being looked at first.
+        (S::Unknown | S::Probing, I::GrantLost) if c.may_have_run() => c.enter(S::Stopping, grant_lost()),
+        (S::Unknown | S::Probing, I::GrantLost) => {}
+        (S::Unknown, I::Forget) => c.clear_why(),
+
+        (S::Probing, I::OrderProbe | I::OrderStart) => c.acknowledge(),
+        (S::Probing, I::OrderStop) => c.enter(S::Stopping, None),
+        (S::Probing, I::DoneRunning) => match c.take_exit() {
+            None => c.enter(S::Running, None),
+            Some(how) => c.enter(S::Failed, Some(died(&how))),
+        },
+        (S::Probing, I::DoneNotRunning) => c.enter(S::Stopped, None),
+        (S::Probing, I::DoneFailed { why }) => c.enter(S::Failed, Some(why)),
+        (S::Probing, I::DoneNeverStarted { why }) if c.may_have_run() => c.enter(S::Failed, Some(why)),
+        (S::Probing, I::DoneNeverStarted { why }) => c.enter(S::Stopped, Some(why)),
+        (S::Probing, I::DoneTimedOut) => c.enter(S::Failed, timed_out(Op::Probe)),
+        (S::Probing, I::DoneGrantLapsed | I::DoneCancelled) => c.enter(S::Unknown, None),
+        (S::Probing, I::LeftoverEnded) => c.launch(),
+        (S::Probing, I::ProcessExited { how }) => c.note_exit(how),
+        (S::Probing, I::Forget) => c.clear_why(),
+
+        (S::Stopped, I::OrderProbe) => c.enter(S::Probing, None),
+        (S::Stopped, I::OrderStart) => c.enter(S::Starting, None),
+        (S::Stopped, I::OrderStop) => c.acknowledge(),
+        (S::Stopped, I::Forget) => c.clear_why(),
+
+        (S::Starting, I::OrderProbe | I::OrderStart) => c.acknowledge(),
+        (S::Starting, I::OrderStop) => c.enter(S::Stopping, None),
+        (S::Starting, I::DoneRunning) => match c.take_exit() {
+            None => c.enter(S::Running, None),
+            Some(how) => c.fail(FailedOp::Start, S::Failed, died(&how)),
+        },
+        (S::Starting, I::DoneNotRunning) => {
+            c.fail(FailedOp::Start, S::Failed, "the start ended, but it does not run".to_owned());
+        }
+        (S::Starting, I::DoneFailed { why }) => c.fail(FailedOp::Start, S::Failed, why),
+        (S::Starting, I::DoneNeverStarted { why }) => c.fail(FailedOp::Start, S::Stopped, why),
+        (S::Starting, I::DoneTimedOut) => c.fail(FailedOp::Start, S::Failed, too_long(Op::Start)),
+        // No failure of the resource; whatever was begun is taken back.
+        (S::Starting, I::DoneGrantLapsed) => c.enter(S::Stopping, grant_lost()),
+        (S::Starting, I::DoneCancelled) => c.enter(S::Failed, Some("the start was cancelled".to_owned())),
+        (S::Starting, I::LeftoverEnded) => c.launch(),
+        (S::Starting, I::ProcessExited { how }) => c.note_exit(how),
+        (S::Starting, I::GrantLost) => c.enter(S::Stopping, grant_lost()),
+        (S::Starting, I::Forget) => c.clear_why(),
+
+        (S::Running, I::OrderProbe) => {
+            c.check_now();
+            c.acknowledge();
+        }
+        (S::Running, I::OrderStart) => c.acknowledge(),
+        (S::Running, I::OrderStop) => c.enter(S::Stopping, None),
+        (S::Running, I::DoneRunning | I::DoneGrantLapsed | I::DoneCancelled) => c.arm_monitor(),
+        (S::Running, I::DoneNotRunning) => {
+            c.fail(FailedOp::Monitor, S::Failed, "the check found it not running".to_owned());
+        }
+        (S::Running, I::DoneFailed { why } | I::DoneNeverStarted { why }) => {
+            c.fail(FailedOp::Monitor, S::Failed, why);
+        }
+        (S::Running, I::DoneTimedOut) => c.fail(FailedOp::Monitor, S::Failed, too_long(Op::Monitor)),
+        (S::Running, I::LeftoverEnded) => c.arm_monitor(),
+        (S::Running, I::ProcessExited { how }) => c.fail(FailedOp::Monitor, S::Failed, died(&how)),
+        (S::Running, I::MonitorDue) => c.check(),
+        (S::Running, I::GrantLost) => c.enter(S::Stopping, grant_lost()),
+        (S::Running, I::Forget) => c.clear_why(),
+
+        (S::Stopping, I::OrderProbe | I::OrderStart | I::OrderStop) => c.acknowledge(),
+        (S::Stopping, I::DoneNotRunning) => c.enter(S::Stopped, None),
+        // S7: anything else is no proof that it has stopped.
+        (S::Stopping, I::DoneRunning) => {
+            c.fail(FailedOp::Stop, S::StopFailed, "the stop ended, but it still runs".to_owned());
+        }
+        (S::Stopping, I::DoneFailed { why }) => c.fail(FailedOp::Stop, S::StopFailed, why),
+        (S::Stopping, I::DoneNeverStarted { why }) if c.may_have_run() => {
+            c.fail(FailedOp::Stop, S::StopFailed, why);
+        }
+        (S::Stopping, I::DoneNeverStarted { why }) => c.enter(S::Stopped, Some(why)),
+        (S::Stopping, I::DoneTimedOut) => c.fail(FailedOp::Stop, S::StopFailed, too_long(Op::Stop)),
+        (S::Stopping, I::DoneGrantLapsed | I::DoneCancelled) => {
+            c.fail(FailedOp::Stop, S::StopFailed, "the stop was cut short".to_owned());
+        }
+        (S::Stopping, I::LeftoverEnded) => c.launch(),
+        (S::Stopping, I::ProcessExited { .. } | I::GrantLost) => {}
+        (S::Stopping, I::Forget) => c.clear_why(),
+
+        (S::Failed, I::OrderProbe | I::OrderStart) => c.acknowledge(), // must be stopped first
+        (S::Failed, I::OrderStop) => c.enter(S::Stopping, None),
+        (S::Failed, I::GrantLost) => c.enter(S::Stopping, grant_lost()),
+        (S::Failed, I::Forget) => c.enter(S::Unknown, None),
+
+        (S::StopFailed, I::OrderProbe | I::OrderStart) => c.acknowledge(),
+        (S::StopFailed, I::OrderStop) => c.enter(S::Stopping, None),
+        (S::StopFailed, I::GrantLost) => {} // tried already; the watchdog or the others end it
+        (S::StopFailed, I::Forget) => c.enter(S::Unknown, None),
+
+        // States without a process of their own, or that know already.
+        (S::Unknown | S::Stopped | S::Failed | S::StopFailed, I::ProcessExited { .. } | I::LeftoverEnded) => {
+        }
+        (S::Stopped, I::GrantLost) => {}
+        (
+            S::Unknown | S::Probing | S::Stopped | S::Starting | S::Stopping | S::Failed | S::StopFailed,
+            I::MonitorDue,
+        ) => {}
+        // They have no run of their own: its end cannot come (`own_op`).
+        (
+            S::Unknown | S::Stopped | S::Failed | S::StopFailed,
+            I::DoneRunning
+            | I::DoneNotRunning
+            | I::DoneFailed { .. }
+            | I::DoneNeverStarted { .. }
+            | I::DoneTimedOut
+            | I::DoneGrantLapsed
+            | I::DoneCancelled,
+        ) => {}
+    }
+}
+
+fn grant_lost() -> Option<String> {
+    Some("the node may not run it any more (grant lost); it stops".to_owned())
+}
+
+fn timed_out(op: Op) -> Option<String> {
+    Some(too_long(op))
+}
+
+fn too_long(op: Op) -> String {
+    format!("the {op} did not end within its time-out")
+}
+
+fn died(how: &str) -> String {
+    format!("its process {how}")
+}
