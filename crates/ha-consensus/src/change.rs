@@ -7,6 +7,7 @@ use crate::error::{ChangeError, ProposeError, SnapshotError};
 use crate::log::{LogPos, Payload, Snapshot, SnapshotMeta};
 use crate::membership::{Membership, Voter, VoterSet, Voters};
 use crate::node::Raft;
+use crate::quorum::{self, Outcome};
 use crate::ready::{Event, StepDown};
 use crate::state::State;
 use ha_model::{BootNs, Index, NodeId, StoreId};
@@ -72,6 +73,9 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             return Err(ChangeError::Twice(both.clone()));
         }
         let learners = set.learners.into_iter().collect();
+        if !self.hears_majority_of(&voters) {
+            return Err(ChangeError::NoQuorum);
+        }
         if voters == current.voters && learners == current.learners {
             return Err(ChangeError::NoChange);
         }
@@ -103,6 +107,18 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             return Err(ChangeError::NotCaughtUp { node: node.clone(), behind });
         }
         Ok(Some(store))
+    }
+
+    /// Whether the set could decide: a majority of it is heard. A voter that is new to the set is known by its store
+    /// alone; what it promised is remembered once it is a voter.
+    fn hears_majority_of(&self, voters: &Voters) -> bool {
+        let heard = voters.iter().map(|(node, required)| {
+            let speaks = self.voice_of(node).filter(|store| *required == Some(*store));
+            let added = speaks.is_some_and(|store| !self.membership().binds(node, store))
+                && self.peers.heard_within(node, self.now, self.settings.t_lost);
+            (added || self.is_heard(node, *required)).then_some(true)
+        });
+        quorum::tally(heard) == Outcome::Won
     }
 
     /// Whether the newest membership is settled and this leader knows what is committed.

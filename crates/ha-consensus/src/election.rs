@@ -17,13 +17,15 @@ use std::fmt::Debug;
 impl<P: Clone + PartialEq + Debug> Raft<P> {
     /// Whether a quorum (this node included) was heard within `t_lost`.
     pub(crate) fn hears_quorum(&self) -> bool {
-        let heard = |node: &NodeId, required: Option<StoreId>| {
-            let store = self.voice_of(node)?;
-            let heard =
-                *node == self.settings.node || self.peers.heard_within(node, self.now, self.settings.t_lost);
-            (heard && self.counts(node, store, required)).then_some(true)
-        };
-        self.membership().tally(heard) == Outcome::Won
+        self.membership().tally(|node, required| self.is_heard(node, required).then_some(true))
+            == Outcome::Won
+    }
+
+    /// Whether `node` was heard within `t_lost`, and with a store that counts where `required` is demanded.
+    pub(crate) fn is_heard(&self, node: &NodeId, required: Option<StoreId>) -> bool {
+        let recent =
+            *node == self.settings.node || self.peers.heard_within(node, self.now, self.settings.t_lost);
+        recent && self.voice_of(node).is_some_and(|store| self.counts(node, store, required))
     }
 
     pub(crate) fn voice_of(&self, node: &NodeId) -> Option<StoreId> {

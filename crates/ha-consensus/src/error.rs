@@ -75,6 +75,8 @@ pub enum ChangeError {
         /// The store that was heard.
         speaks: StoreId,
     },
+    /// Too few of the new voters are heard with the right store: the change could never be completed.
+    NoQuorum,
     /// A new voter lacks too much of the log.
     NotCaughtUp {
         /// The node.
@@ -102,6 +104,9 @@ impl fmt::Display for ChangeError {
             Self::OtherStore { node, speaks } => {
                 write!(f, "voters unchanged: {node} speaks with store {speaks}: name that one")
             }
+            Self::NoQuorum => f.write_str(
+                "voters unchanged: a majority of the new voters is silent or has no vote: start them, or leave them out",
+            ),
             Self::NotCaughtUp { node, behind } => write!(
                 f,
                 "voters unchanged: {node} lacks {behind} entries: add it as a learner and wait until it has them"

@@ -205,9 +205,11 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         self.events.push(Event::NoVote(NoVote::WriteFailed));
     }
 
-    /// The stream to `peer` was established anew: whatever was under way on the old one may be lost.
+    /// The stream to `peer` was established anew: whatever was under way on the old one may be lost, and nothing of
+    /// it (nor beats under its keys) comes after this call. To be called before the first word of the new one.
     pub fn peer_reset(&mut self, now: BootNs, peer: &NodeId) {
         self.at(now);
+        self.peers.reset(peer);
         self.resend(peer);
         self.run_timers();
     }
@@ -250,7 +252,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
     /// Takes note of a speaker; false where it must not be listened to.
     pub(crate) fn hear(&mut self, from: &NodeId, identity: &Identity) -> bool {
         let members = self.history.newest().1;
-        let speaker = self.peers.speaks(from, identity, members);
+        let speaker = self.peers.speaks(self.now, self.settings.t_lost, from, identity, members);
         if let Some((store, why)) = self.peers.new_bar(from, members) {
             self.events.push(Event::VoteBarred { node: from.clone(), store, why });
         }

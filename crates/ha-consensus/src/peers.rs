@@ -8,12 +8,8 @@ use crate::membership::Membership;
 use crate::message::{Identity, Mark};
 use ha_model::{BootNs, NodeId, SessionId, StoreId, Term};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Sessions of a peer that are known to be over; late datagrams of more than these do not occur, as each start
-/// of a peer voids the keys of the one before.
-const RETIRED_SESSIONS: usize = 4;
 
 /// Peers known at once, beyond any cluster this is made for; strangers past it are ignored.
 const PEERS: usize = 256;
@@ -49,14 +45,15 @@ pub(crate) struct Peer {
     pub(crate) identity: Option<Identity>,
     pub(crate) hears_leader: bool,
     pub(crate) term: Term,
-    retired: VecDeque<SessionId>,
+    /// The stream was established anew since this session was first heard: another may follow it.
+    reset: bool,
     announced: Option<(StoreId, BarReason)>,
 }
 
 /// Whether a speaker may be listened to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Speaker {
-    /// A session that is over, or one stranger too many.
+    /// Another session than the one that speaks, or one stranger too many.
     Void,
     /// Same store and session as before.
     Known,
@@ -100,26 +97,35 @@ impl Peers {
         self.peers.get(node).and_then(|p| p.heard_at).is_some_and(|at| now.since(at) < span)
     }
 
-    /// Takes note of who speaks.
-    pub(crate) fn speaks(&mut self, from: &NodeId, identity: &Identity, members: &Membership) -> Speaker {
+    /// The stream to `node` was established anew.
+    pub(crate) fn reset(&mut self, node: &NodeId) {
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.reset = true;
+        }
+    }
+
+    /// Takes note of who speaks. Another session is believed once the stream was established anew, or the one
+    /// before is silent for `t_lost`: a late word of a session that is over must not look like a store that forgot.
+    pub(crate) fn speaks(
+        &mut self,
+        now: BootNs,
+        t_lost: Duration,
+        from: &NodeId,
+        identity: &Identity,
+        members: &Membership,
+    ) -> Speaker {
         if !self.peers.contains_key(from) && self.peers.len() >= PEERS {
             return Speaker::Void;
         }
         let peer = self.peers.entry(from.clone()).or_default();
-        if peer.retired.contains(&identity.session) {
-            return Speaker::Void;
-        }
-        let new = match peer.identity {
-            Some(known) if known.session == identity.session => false,
-            Some(known) => {
-                peer.retired.push_back(known.session);
-                if peer.retired.len() > RETIRED_SESSIONS {
-                    peer.retired.pop_front();
-                }
-                true
+        let new = peer.identity.is_none_or(|known| known.session != identity.session);
+        if new && peer.identity.is_some() {
+            let silent = peer.heard_at.is_none_or(|at| now.since(at) >= t_lost);
+            if !peer.reset && !silent {
+                return Speaker::Void;
             }
-            None => true,
-        };
+            *peer = Peer::default();
+        }
         peer.identity = Some(*identity);
         self.remember(from, identity, members);
         if new { Speaker::New } else { Speaker::Known }
@@ -215,6 +221,11 @@ mod tests {
         Identity { store: StoreId(store), session: SessionId(session), restored }
     }
 
+    /// One word at a time when the one before is long silent.
+    fn speaks(p: &mut Peers, from: &NodeId, identity: Identity, m: &Membership) -> Speaker {
+        p.speaks(BootNs(0), Duration::from_secs(1), from, &identity, m)
+    }
+
     fn bound(store: u128) -> Membership {
         let mut m = Membership::formed(&[NodeId::from("a")], &[]);
         m.voters.insert(NodeId::from("a"), Some(StoreId(store)));
@@ -225,34 +236,46 @@ mod tests {
     fn a_store_that_forgot_is_barred_until_the_members_drop_it() {
         let (a, m) = (NodeId::from("a"), bound(1));
         let mut p = Peers::default();
-        assert_eq!(p.speaks(&a, &who(1, 1, mark(1, 0)), &m), Speaker::New);
+        assert_eq!(speaks(&mut p, &a, who(1, 1, mark(1, 0)), &m), Speaker::New);
         p.promised(&a, StoreId(1), mark(2, 7));
-        assert_eq!(p.speaks(&a, &who(1, 1, mark(1, 0)), &m), Speaker::Known);
+        assert_eq!(speaks(&mut p, &a, who(1, 1, mark(1, 0)), &m), Speaker::Known);
         assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "the same session is no regression");
-        p.speaks(&a, &who(1, 2, mark(2, 7)), &m);
+        speaks(&mut p, &a, who(1, 2, mark(2, 7)), &m);
         assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "an honest restart");
         // The memory outlives this node's own restart.
         let mut p = Peers::restored(p.memory());
-        p.speaks(&a, &who(1, 3, mark(2, 6)), &m);
+        speaks(&mut p, &a, who(1, 3, mark(2, 6)), &m);
         assert!(p.urgent && !p.counts(&a, StoreId(1), Some(StoreId(1))));
         assert_eq!(p.new_bar(&a, &m), Some((StoreId(1), BarReason::Regressed)));
         assert_eq!(p.new_bar(&a, &m), None, "told once");
-        p.speaks(&a, &who(1, 4, mark(9, 9)), &m);
+        speaks(&mut p, &a, who(1, 4, mark(9, 9)), &m);
         assert!(!p.counts(&a, StoreId(1), Some(StoreId(1))), "growing again does not lift the bar");
         p.prune(&bound(2), &bound(2));
-        p.speaks(&a, &who(1, 5, mark(9, 9)), &m);
+        speaks(&mut p, &a, who(1, 5, mark(9, 9)), &m);
         assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "removed and added again");
     }
 
     #[test]
-    fn sessions_that_are_over_are_void() {
-        let (a, m) = (NodeId::from("a"), bound(1));
+    fn a_late_word_of_a_session_that_is_over_is_void_and_bars_nobody() {
+        let (a, m, second) = (NodeId::from("a"), bound(1), Duration::from_secs(1));
         let mut p = Peers::default();
-        p.speaks(&a, &who(1, 1, mark(1, 0)), &m);
+        let (first, next) = (who(1, 1, mark(1, 0)), who(1, 2, mark(1, 5)));
+        let say = |p: &mut Peers, at, who: &Identity| {
+            let speaker = p.speaks(BootNs::from_ms(at), second, &a, who, &m);
+            if speaker != Speaker::Void {
+                p.get_mut(&a).unwrap().heard_at = Some(BootNs::from_ms(at));
+            }
+            speaker
+        };
+        assert_eq!(say(&mut p, 0, &first), Speaker::New);
         p.promised(&a, StoreId(1), mark(1, 5));
-        p.speaks(&a, &who(1, 2, mark(1, 5)), &m);
-        assert_eq!(p.speaks(&a, &who(1, 1, mark(1, 0)), &m), Speaker::Void);
-        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "a late word of the old session bars nobody");
+        assert_eq!(say(&mut p, 10, &next), Speaker::Void, "the first one still speaks");
+        p.reset(&a);
+        assert_eq!(say(&mut p, 20, &next), Speaker::New);
+        assert_eq!(say(&mut p, 30, &first), Speaker::Void);
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))));
+        assert_eq!(say(&mut p, 40, &next), Speaker::Known);
+        assert_eq!(say(&mut p, 1040, &who(1, 3, mark(1, 5))), Speaker::New, "long silent");
     }
 
     #[test]
@@ -260,8 +283,8 @@ mod tests {
         let (a, m) = (NodeId::from("a"), Membership::formed(&[NodeId::from("a")], &[]));
         let mut p = Peers::default();
         assert!(!p.counts(&a, StoreId(1), None), "nobody heard yet");
-        p.speaks(&a, &who(1, 1, mark(0, 0)), &m);
-        p.speaks(&a, &who(2, 2, mark(0, 0)), &m);
+        speaks(&mut p, &a, who(1, 1, mark(0, 0)), &m);
+        speaks(&mut p, &a, who(2, 2, mark(0, 0)), &m);
         assert!(p.counts(&a, StoreId(1), None) && !p.counts(&a, StoreId(2), None));
         assert_eq!(p.bar(&a, StoreId(2), &m), Some(BarReason::OtherStore));
         assert_eq!(p.bar(&a, StoreId(1), &m), None);
@@ -271,7 +294,7 @@ mod tests {
     fn strangers_are_bounded() {
         let (mut p, m) = (Peers::default(), Membership::default());
         for i in 0..PEERS + 10 {
-            p.speaks(&NodeId::from(format!("n{i}")), &who(1, 1, mark(0, 0)), &m);
+            speaks(&mut p, &NodeId::from(format!("n{i}")), who(1, 1, mark(0, 0)), &m);
         }
         assert_eq!(p.peers.len(), PEERS);
     }

@@ -51,6 +51,13 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         self.check_serving().is_ok() && self.log.term_at(self.commit) == Some(self.hard.term)
     }
 
+    /// To whom this leader is handing over; while it does it has no lease.
+    #[must_use]
+    pub fn transferring(&self) -> Option<&NodeId> {
+        let State::Leader(leading) = &self.state else { return None };
+        leading.transfer.as_ref().map(|t| &t.to)
+    }
+
     /// The leader of this term, where known.
     #[must_use]
     pub fn leader(&self) -> Option<&NodeId> {

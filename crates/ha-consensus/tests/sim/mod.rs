@@ -1,0 +1,7 @@
+//! A deterministic network of cores: the same seed gives the same run.
+
+pub mod chaos;
+pub mod host;
+pub mod ledger;
+pub mod rng;
+pub mod world;
