@@ -170,16 +170,20 @@ pub(crate) async fn launch(ready: Ready, leash: &Leash) -> Result<Child, Failure
             let _ = held.recv();
         }
     };
-    let cannot = |errno| Failure { stage: Stage::Clone, errno };
-    let from_io = |e: std::io::Error| cannot(e.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw));
-    thread.spawn(body).map_err(from_io)?;
-    let started = told.await.map_err(|_| cannot(Errno::ECANCELED))??;
+    let from_io = |stage, e: std::io::Error| {
+        let errno = e.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw);
+        Failure { stage, errno }
+    };
+    thread.spawn(body).map_err(|e| from_io(Stage::Clone, e))?;
+    // Only a panic of the thread drops the sender: whether the child was executed is then unknown.
+    let vanished = Failure { stage: Stage::Following, errno: Errno::ECANCELED };
+    let started = told.await.map_err(|_| vanished)??;
     leash.joined(started.pid);
     let _thread = keeps_thread.then_some(hold);
     let pidfd = crate::fd::readable(started.pidfd).map_err(|e| {
         // Without a pidfd it could not be waited for.
         leash.kill();
-        from_io(e)
+        from_io(Stage::Following, e)
     })?;
     Ok(Child { pid: started.pid, pidfd: Some(pidfd), is_reaped: AtomicBool::new(false), _thread })
 }

@@ -75,6 +75,11 @@ pub enum Ended {
     },
     /// The grant ended before the program was executed; nothing was begun.
     GrantLapsed,
+    /// It was executed, but how it ended is not known.
+    Lost {
+        /// Why not.
+        why: String,
+    },
     /// The system refused a new process; nothing was begun.
     SpawnFailed {
         /// The step and the system's reason.
@@ -105,6 +110,7 @@ impl fmt::Display for Ended {
                 write!(f, "program {} cannot be executed: {why}", path.display())
             }
             Self::GrantLapsed => f.write_str("was not begun: the grant to run it had lapsed"),
+            Self::Lost { why } => write!(f, "ended in an unknown way: {why}"),
             Self::SpawnFailed { why } => write!(f, "could not be started: {why}"),
         }
     }
@@ -240,6 +246,9 @@ pub(crate) fn explain(failure: Failure, path: &std::path::Path) -> Ended {
             let why = "permission denied (file mode, or a file system mounted noexec)".into();
             Ended::NotExecutable { path, why }
         }
+        (Stage::Following, errno) => {
+            Ended::Lost { why: format!("it could not be waited for: {}", errno.desc()) }
+        }
         (stage, errno) => Ended::SpawnFailed { why: format!("{} failed: {}", stage.words(), errno.desc()) },
     }
 }
@@ -249,7 +258,7 @@ impl From<child::How> for Ended {
         match how {
             child::How::Code(code) => Self::Exited { code },
             child::How::Signal(signal) => Self::Signalled { signal },
-            child::How::Unknown => Self::SpawnFailed { why: "its end was collected by another part".into() },
+            child::How::Unknown => Self::Lost { why: "another part of the daemon collected its end".into() },
         }
     }
 }

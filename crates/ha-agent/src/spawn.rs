@@ -32,6 +32,8 @@ pub(crate) enum Stage {
     Parent = 4,
     Gate = 5,
     Exec = 6,
+    /// After the child executed its program; never a failure of `spawn` itself.
+    Following = 7,
 }
 
 impl Stage {
@@ -49,6 +51,7 @@ impl Stage {
             Self::Parent => "tying it to the daemon's life",
             Self::Gate => "checking the grant",
             Self::Exec => "executing the program",
+            Self::Following => "waiting for it",
         }
     }
 }
@@ -103,13 +106,18 @@ pub(crate) fn above_stdio(fd: OwnedFd) -> nix::Result<OwnedFd> {
 
 /// Starts the program. Blocks the calling thread until the child has executed it or failed.
 pub(crate) fn spawn(prepared: &Prepared) -> Result<Started, Failure> {
+    spawn_by(prepared, prepared.cgroup.is_some())
+}
+
+/// `tries_cgroup`: whether the child may be born in its cgroup; otherwise it moves there by itself.
+fn spawn_by(prepared: &Prepared, tries_cgroup: bool) -> Result<Started, Failure> {
     let mut shared = Shared {
         prepared,
         argv: pointers(&prepared.argv),
         envp: pointers(&prepared.envp),
         // SAFETY: getpid has no preconditions.
         parent: unsafe { libc::getpid() },
-        is_in_cgroup: false,
+        is_in_cgroup: tries_cgroup,
         stage: AtomicU32::new(0),
         errno: AtomicI32::new(0),
     };
@@ -148,8 +156,7 @@ fn clone_child(shared: &mut Shared<'_>) -> nix::Result<(i32, OwnedFd)> {
     let mut stack = vec![0_u128; CHILD_STACK_BYTES / size_of::<u128>()];
     let mut pidfd: c_int = -1;
     let mut done = Err(Errno::ENOSYS);
-    if shared.prepared.cgroup.is_some() {
-        shared.is_in_cgroup = true;
+    if shared.is_in_cgroup {
         done = clone_into_cgroup(shared, &mut stack, &mut pidfd);
     }
     if let Err(Errno::ENOSYS | Errno::EINVAL | Errno::EPERM | Errno::EACCES | Errno::E2BIG) = done {
@@ -341,5 +348,50 @@ unsafe fn drop_privileged_settings() {
         if score >= 0 {
             libc::write(score, b"0".as_ptr().cast(), 1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup;
+    use std::fs::OpenOptions;
+
+    /// Both ways into a cgroup: born there, and moved by the child itself (sandboxes without clone3).
+    #[test]
+    fn the_child_executes_in_its_cgroup_either_way() {
+        let dir = cgroup::own().unwrap().join(format!("hanode.spawn-{}", std::process::id()));
+        for tries_cgroup in [true, false] {
+            let null = || {
+                let file = OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+                above_stdio(file.into()).unwrap()
+            };
+            let prepared = Prepared {
+                program: c"/bin/sleep".into(),
+                argv: vec![c"sleep".into(), c"300".into()],
+                envp: vec![],
+                stdio: [null(), null(), null()],
+                cgroup: Some(
+                    cgroup::open_leaf(&dir)
+                        .expect("these tests need permission to make cgroups (run as root)"),
+                ),
+                gate: Gate::always(),
+                dies_with_thread: false,
+            };
+            let started = spawn_by(&prepared, tries_cgroup).unwrap();
+            assert_eq!(cgroup::members(&dir), [started.pid].into());
+            let executed = std::fs::read_link(format!("/proc/{}/exe", started.pid)).unwrap();
+            assert!(
+                !executed.ends_with(std::env::current_exe().unwrap().file_name().unwrap()),
+                "{executed:?}"
+            );
+            assert!(cgroup::kill(&dir));
+            reap(started.pid);
+            while cgroup::is_populated(&dir) {
+                std::thread::yield_now();
+            }
+        }
+        cgroup::remove(&dir);
+        assert!(!dir.exists());
     }
 }

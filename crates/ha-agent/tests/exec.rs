@@ -210,6 +210,15 @@ async fn a_missing_program_is_never_started_and_named() {
 }
 
 #[tokio::test]
+async fn a_start_after_a_failed_one_never_says_that_nothing_was_begun() {
+    let bench = bench("again");
+    let failed = bench.run(Action::Start, &[("start", "sh -c 'exit 5'")]).await;
+    assert!(matches!(failed, Outcome::Failed { code: Some(5), .. }), "{failed}");
+    let outcome = bench.run(Action::Start, &[("start", "/opt/none/web")]).await;
+    assert!(matches!(outcome, Outcome::Failed { .. }), "the first start may have left something: {outcome}");
+}
+
+#[tokio::test]
 async fn a_start_that_never_gets_well_is_killed_at_its_time_out() {
     let bench = bench("late");
     let mut job = job(Action::Start, &[("start", "sleep 300"), ("check", "sh -c 'echo no answer; exit 2'")]);

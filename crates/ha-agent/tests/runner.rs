@@ -168,6 +168,21 @@ async fn a_grant_that_lapses_between_clone_and_exec_begins_nothing() {
     assert!(!proof.exists(), "the program ran after its grant had lapsed");
 }
 
+/// As on a file system that hangs: the child never reaches its program.
+#[tokio::test]
+async fn a_start_that_hangs_before_exec_ends_at_its_time_out() {
+    let tidy = Tidy(root("hang"));
+    let leash = tidy.0.leash(&["a"]);
+    let leaf = leash.directory().unwrap();
+    fs::create_dir_all(&leaf).unwrap();
+    fs::write(leaf.join("cgroup.freeze"), "1").unwrap();
+    let mut job = program(&["sleep", "300"]);
+    job.timeout = Duration::from_millis(200);
+    let report = run(job, &leash, &Cancel::default()).await;
+    assert_eq!(report.ended, Ended::TimedOut { after: Duration::from_millis(200) });
+    assert!(leash.is_empty() && report.survivors.is_empty());
+}
+
 #[tokio::test]
 async fn a_child_inherits_nothing_from_the_daemon() {
     let tidy = Tidy(root("clean"));

@@ -95,7 +95,7 @@ fn ipv4_is_probed_added_announced_in_both_forms_and_removed() {
     let began = Instant::now();
     assert_eq!(host.run(Action::Start, V4), Outcome::Running);
     assert!(began.elapsed() < Duration::from_millis(120), "{:?}", began.elapsed());
-    let frames = sniffer.collect(100, THREE_ROUNDS, |f| is_arp(f));
+    let frames = sniffer.collect(100, THREE_ROUNDS, is_arp);
     let kinds: Vec<(bool, u8)> = frames.iter().map(|(_, f)| (is_probe(f), f[21])).collect();
     let (probe, request, reply) = ((true, 1), (false, 1), (false, 2));
     assert_eq!(kinds, [probe, probe, request, reply, request, reply, request, reply]);

@@ -43,8 +43,13 @@ impl Service {
             }
         }
         self.watch = None;
+        let was_begun_before = self.record.is_started();
         let child = match self.launch(exec, job).await {
             Ok(child) => child,
+            Err(why) if was_begun_before || !why.is_never_begun() => {
+                self.service.kill_all(KILL_WAIT).await;
+                return Outcome::failed(format!("the start command {why}"));
+            }
             Err(never) => {
                 // A mark that stays makes the next stop run its command; that is harmless.
                 let _ = self.record.end();

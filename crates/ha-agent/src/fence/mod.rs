@@ -139,6 +139,9 @@ impl Agents {
         };
         let left = job.timeout.saturating_sub(began.elapsed());
         let report = self.call(&path, job.device.as_str(), input, left, &job.cancel).await;
+        if !report.survivors.is_empty() {
+            tracing::error!(device = %job.device, left = ?report.survivors, "SIGKILL did not end the fence agent");
+        }
         let stderr = hidden.mask(&report.stderr.text());
         let stdout = hidden.mask(&report.stdout.text());
         let result = judge(&job, &report, &stderr, &stdout);

@@ -162,7 +162,9 @@ pub(crate) async fn stop(vip: &Vip, announcements: &Announcements) -> Outcome {
         let all = netlink.addresses().await?;
         let mut refused = None;
         for held in all.iter().filter(|h| h.address == vip.address) {
-            keep_secondaries(vip, held, &all);
+            if has_secondaries(held, &all) {
+                keep_secondaries(held, &netlink.links().await?);
+            }
             // One that vanished meanwhile is what was wanted; the reading below decides.
             refused = netlink.remove(held).await.err().or(refused);
         }
@@ -175,24 +177,28 @@ pub(crate) async fn stop(vip: &Vip, announcements: &Announcements) -> Outcome {
     result.await.unwrap_or_else(Outcome::failed)
 }
 
-/// Removing the first IPv4 address of a network removes the later ones with it, unless the interface promotes them
-/// (ip-sysctl: promote_secondaries). They are not ours to remove.
-fn keep_secondaries(vip: &Vip, held: &Held, all: &[Held]) {
+/// Whether other IPv4 addresses of the same network depend on this one.
+fn has_secondaries(held: &Held, all: &[Held]) -> bool {
     let network = |a: IpAddr| match a {
         IpAddr::V4(v4) => u32::from(v4).checked_shr(32 - u32::from(held.prefix)),
         IpAddr::V6(_) => None,
     };
-    let depends = |h: &&Held| {
+    let depends = |h: &Held| {
         h.is_secondary
             && h.index == held.index
             && h.prefix == held.prefix
             && network(h.address) == network(held.address)
     };
-    if held.address.is_ipv4() && !held.is_secondary && all.iter().any(|h| depends(&h)) {
-        let path = format!("/proc/sys/net/ipv4/conf/{}/promote_secondaries", vip.interface);
-        if let Err(error) = std::fs::write(&path, "1") {
-            tracing::warn!(%path, %error, "other addresses of the network may go with {}", vip.address);
-        }
+    held.address.is_ipv4() && !held.is_secondary && all.iter().any(depends)
+}
+
+/// Removing the first IPv4 address of a network removes the later ones with it, unless the interface promotes them
+/// (ip-sysctl: promote_secondaries). They are not ours to remove.
+fn keep_secondaries(held: &Held, links: &BTreeMap<String, Link>) {
+    let Some(link) = links.values().find(|l| l.index == held.index) else { return };
+    let path = format!("/proc/sys/net/ipv4/conf/{}/promote_secondaries", link.name);
+    if let Err(error) = std::fs::write(&path, "1") {
+        tracing::warn!(%path, %error, "other addresses of the network may go with {}", held.address);
     }
 }
 
