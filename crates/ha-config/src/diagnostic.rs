@@ -98,29 +98,45 @@ pub fn render(file: &str, text: &str, items: &[Diagnostic], color: bool) -> Stri
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut out = String::new();
     for item in items.iter().take(DIAGNOSTICS_MAX) {
-        let level = match item.severity {
-            Severity::Note => Level::NOTE,
-            Severity::Warning => Level::WARNING,
-            Severity::Error => Level::ERROR,
-        };
-        let mut snippet = Snippet::source(text.as_str())
-            .path(file)
-            .annotation(AnnotationKind::Primary.span(clamp(&text, &item.span.bytes)));
-        for (span, label) in &item.secondary {
-            snippet = snippet
-                .annotation(AnnotationKind::Context.span(clamp(&text, &span.bytes)).label(label.as_str()));
-        }
-        let mut group = level.primary_title(item.message.as_str()).id(item.code.word()).element(snippet);
-        for help in &item.help {
-            group = group.element(Level::HELP.message(help.as_str()));
-        }
-        out.push_str(&renderer.render(&[group]));
+        out.push_str(&render_one(file, &text, item, &renderer));
         out.push_str("\n\n");
     }
     if let Some(more) = items.len().checked_sub(DIAGNOSTICS_MAX).filter(|more| *more > 0) {
         out.push_str(&format!("… and {more} more\n\n"));
     }
     out
+}
+
+fn render_one(file: &str, text: &str, item: &Diagnostic, renderer: &Renderer) -> String {
+    let level = match item.severity {
+        Severity::Note => Level::NOTE,
+        Severity::Warning => Level::WARNING,
+        Severity::Error => Level::ERROR,
+    };
+    // Only the lines from the first place to the last are handed over: a file may be long.
+    let spans = || std::iter::once(&item.span).chain(item.secondary.iter().map(|(span, _)| span));
+    let places = || spans().map(|span| clamp(text, &span.bytes));
+    let first = places().map(|bytes| bytes.start).min().unwrap_or(0);
+    let last = places().map(|bytes| bytes.end).max().unwrap_or(text.len());
+    let start = text[..first].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
+    let line = spans().map(|span| span.line).min().unwrap_or(1);
+    let within = |span: &Span| {
+        let bytes = clamp(text, &span.bytes);
+        bytes.start - start..bytes.end - start
+    };
+    let mut snippet = Snippet::source(&text[start..end])
+        .path(file)
+        .line_start(usize::try_from(line).unwrap_or(1))
+        .annotation(AnnotationKind::Primary.span(within(&item.span)));
+    for (span, label) in &item.secondary {
+        snippet = snippet.annotation(AnnotationKind::Context.span(within(span)).label(label.as_str()));
+    }
+    let mut group = level.primary_title(item.message.as_str()).id(item.code.word()).element(snippet);
+    for help in &item.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group])
 }
 
 /// A range on character borders inside the text.

@@ -32,6 +32,7 @@ pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span, render};
 pub use diff::diff;
 pub use duration::format_duration;
+pub use nearest::nearest;
 pub use hash::{path_hash, sha256};
 pub use parse::{Parsed, parse};
 pub use reference::{section_markdown, timing_markdown, waivers_markdown};

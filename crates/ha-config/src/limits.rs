@@ -28,8 +28,10 @@ pub const STRING_MAX: usize = 4096;
 pub const INTERFACE_MAX: usize = 15;
 /// Most failures that `migration_threshold` may wait for; each is a record in the log.
 pub const THRESHOLD_MAX: i64 = 1000;
-/// Most diagnostics kept; beyond that nobody reads on.
+/// Most diagnostics shown; beyond that nobody reads on.
 pub const DIAGNOSTICS_MAX: usize = 100;
+/// Most diagnostics kept: a megabyte of nonsense must not become a gigabyte of messages.
+pub const DIAGNOSTICS_KEPT: usize = 1000;
 
 /// Shortest pause between two checks: shorter ones cost more than they tell.
 pub const MONITOR_INTERVAL_MIN: Duration = Duration::from_millis(100);

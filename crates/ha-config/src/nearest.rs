@@ -29,7 +29,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 /// The valid name nearest to `typed`, when it is near enough to be a typing error: at most a third of the
 /// letters differ (at least one may), or one name begins with the other. Ties go to the first.
-pub(crate) fn nearest<'a>(typed: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(typed: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if typed.len() > COMPARED_MAX {
         return None;
     }

@@ -2,6 +2,7 @@
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Lines, Severity};
+use crate::limits::DIAGNOSTICS_KEPT;
 use ha_model::{Origin, Waiver};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -28,6 +29,7 @@ pub(crate) struct Report<'a> {
     file: &'a str,
     lines: Lines<'a>,
     items: Vec<Diagnostic>,
+    errors: usize,
     waivers: BTreeMap<Waiver, Bytes>,
     used: BTreeSet<Waiver>,
 }
@@ -38,12 +40,15 @@ impl<'a> Report<'a> {
             file,
             lines: Lines::new(text),
             items: Vec::new(),
+            errors: 0,
             waivers: BTreeMap::new(),
             used: BTreeSet::new(),
         }
     }
 
-    fn push(&mut self, severity: Severity, code: Code, at: &Bytes, message: String) -> &mut Diagnostic {
+    fn push(&mut self, severity: Severity, code: Code, at: &Bytes, message: String) {
+        self.errors += usize::from(severity == Severity::Error);
+        self.items.truncate(DIAGNOSTICS_KEPT - 1);
         self.items.push(Diagnostic {
             severity,
             code,
@@ -53,7 +58,6 @@ impl<'a> Report<'a> {
             secondary: Vec::new(),
             is_secret: false,
         });
-        self.items.last_mut().expect("one was pushed")
     }
 
     /// Adds an error; the rest of it is added to what is returned.
@@ -76,7 +80,12 @@ impl<'a> Report<'a> {
 
     /// How many errors there are so far: a later check that builds on a section can see whether it is whole.
     pub(crate) fn errors(&self) -> usize {
-        self.items.iter().filter(|d| d.severity == Severity::Error).count()
+        self.errors
+    }
+
+    /// Whether no more diagnostics are kept: looking for further ones of a kind is then in vain.
+    pub(crate) fn is_full(&self) -> bool {
+        self.items.len() >= DIAGNOSTICS_KEPT
     }
 
     pub(crate) fn origin(&self, at: &Bytes) -> Origin {

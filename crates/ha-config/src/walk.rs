@@ -66,6 +66,9 @@ impl<'a> Table<'a> {
     ) -> Self {
         let mut mistyped = Vec::new();
         for (key, _) in in_file_order(entries) {
+            if report.is_full() {
+                break;
+            }
             if !section.names().any(|name| name == key.value) {
                 mistyped.extend(nearest(key.value, section.names()));
                 let hint = suggestion(key.value, section.names());

@@ -1,6 +1,9 @@
 //! Each mistake, made in a good file, gives exactly the text in `tests/golden/<name>.txt`.
 //! `UPDATE_GOLDEN=1 cargo test -p ha-config` rewrites the texts; read the difference before it is committed.
 
+// Helpers of tests stand outside of `#[test]` functions.
+#![allow(clippy::unwrap_used)]
+
 mod mistakes;
 
 use ha_config::{Code, Severity, parse, render};

@@ -1,5 +1,8 @@
 //! Bounds hold, and whatever the text is, nothing panics.
 
+// Helpers of tests stand outside of `#[test]` functions.
+#![allow(clippy::unwrap_used)]
+
 mod mistakes;
 
 use ha_config::{Code, Diagnostics, Severity, limits, parse, render};
@@ -60,7 +63,20 @@ fn a_file_full_of_errors_shows_a_bounded_number() {
     }
     let shown = refused(&text).render(false);
     assert_eq!(shown.matches("error[unknown-key]").count(), limits::DIAGNOSTICS_MAX);
-    assert!(shown.contains("and 4900 more"), "{}", &shown[shown.len() - 200..]);
+    assert!(shown.contains("and 900 more"), "{}", &shown[shown.len() - 200..]);
+}
+
+#[test]
+fn a_large_file_of_nonsense_is_refused_in_bounded_space() {
+    let mut text = String::new();
+    let mut n = 0;
+    while text.len() + 16 < limits::FILE_BYTES_MAX {
+        writeln!(text, "k{n}=1").unwrap();
+        n += 1;
+    }
+    let errors = refused(&text);
+    assert_eq!(errors.items.len(), limits::DIAGNOSTICS_KEPT);
+    assert!(errors.render(false).contains("and 900 more"));
 }
 
 #[test]

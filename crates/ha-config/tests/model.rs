@@ -1,5 +1,8 @@
 //! What a good file becomes.
 
+// Helpers of tests stand outside of `#[test]` functions.
+#![allow(clippy::unwrap_used)]
+
 use ha_config::{Parsed, parse};
 use ha_model::*;
 use std::time::Duration;

@@ -1,6 +1,9 @@
 //! The documents say what the program does; the examples are accepted without a word.
 //! `UPDATE_REFERENCE=1 cargo test -p ha-config --test reference` writes the generated tables anew.
 
+// Helpers of tests stand outside of `#[test]` functions.
+#![allow(clippy::unwrap_used)]
+
 use ha_config::schema::{self, SECTIONS, Section};
 use ha_config::{
     Code, Severity, format_duration, parse, section_markdown, timing_markdown, waivers_markdown,

@@ -164,10 +164,15 @@ pub(crate) fn check_paths(
     // An object that only one node can hold needs no fencing: nobody takes it over.
     let mut holders: BTreeMap<ObjectId, BTreeSet<&str>> = BTreeMap::new();
     let members = || nodes.iter().filter(|node| node.role == Role::Member);
+    let group_of: BTreeMap<&str, &RawGroup> = groups
+        .iter()
+        .flat_map(|group| group.members.iter().map(move |member| (member.value.as_str(), group)))
+        .collect();
     for resource in resources {
+        let group = group_of.get(resource.name.value.as_str()).copied();
         for (object, _) in objects_of(resource) {
             let able = members().map(|node| node.name.value.as_str());
-            let able = able.filter(|node| may_run_on(resource, groups, node));
+            let able = able.filter(|node| may_run_on(resource, group, node));
             holders.entry(object).or_default().extend(able);
         }
     }

@@ -105,8 +105,7 @@ pub(crate) fn check_objects(resources: &[RawResource], nodes: &[RawNode], report
 }
 
 /// Whether a resource may ever run on a node: neither it nor its group says "never there".
-pub(crate) fn may_run_on(resource: &RawResource, groups: &[RawGroup], node: &str) -> bool {
-    let group = groups.iter().find(|group| group.members.iter().any(|m| m.value == resource.name.value));
+pub(crate) fn may_run_on(resource: &RawResource, group: Option<&RawGroup>, node: &str) -> bool {
     let prefers = std::iter::once(&resource.prefer).chain(group.map(|group| &group.prefer));
     !prefers.flatten().any(|(name, score)| name.value == node && *score <= -SCORE_INFINITY)
 }

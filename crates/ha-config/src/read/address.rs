@@ -19,9 +19,6 @@ fn unusable(address: IpAddr) -> Option<&'static str> {
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
             Some("is an IPv4 address in IPv6 clothes: write it as IPv4")
         }
-        IpAddr::V6(v6) if v6.is_unicast_link_local() => {
-            Some("is link-local: it needs a scope, which a cluster cannot share")
-        }
         _ => None,
     }
 }
@@ -48,7 +45,9 @@ pub(super) fn link_address(typed: &Sp<String>, report: &mut Report<'_>) -> Optio
             return None;
         }
     };
-    if let Some(why) = unusable(address) {
+    let is_scoped = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    let why = is_scoped.then_some("is link-local: it means another network on each interface");
+    if let Some(why) = unusable(address).or(why) {
         report.error(Code::BadAddress, &typed.at, format!("{address} cannot be a link: it {why}"));
         return None;
     }

@@ -2,6 +2,7 @@
 //! judged here.
 
 mod address;
+mod command;
 mod fence;
 mod group;
 mod node;

@@ -8,9 +8,20 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Parts of an option's name that make its value a secret. (`community` is SNMP's password.)
-const SECRET_WORDS: [&str; 9] =
-    ["passwd", "password", "passphrase", "community", "secret", "token", "api_key", "apikey", "private_key"];
+/// Parts of an option's name that make its value a secret. (`community` is SNMP's password,
+/// `headers` of an HTTP switch hold its token.)
+const SECRET_WORDS: [&str; 10] = [
+    "passwd",
+    "password",
+    "passphrase",
+    "community",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "private_key",
+    "headers",
+];
 /// Endings that say that the value is the place of a secret, not the secret.
 const PLACE_ENDINGS: [&str; 4] = ["_file", "_script", "_path", "_prot"];
 

@@ -1,6 +1,7 @@
 //! Reads one `[[resource]]` with the options of its agent.
 
 use super::address::virtual_address;
+use super::command::check_command;
 use super::options::{Options, read_options};
 use super::{SCORES, read_prefer};
 use crate::code::Code;
@@ -41,7 +42,7 @@ pub(crate) fn read_resource(table: &Table<'_>, report: &mut Report<'_>) -> Optio
             only_strings(section, &names, report);
             match agent {
                 Agent::Vip => address = check_vip(&names, &mut options, report),
-                Agent::Exec => check_exec(&names, report),
+                Agent::Exec => check_exec(&names, &options, report),
             }
         }
         (Some(_), None) if table.get("options").is_some() => {}
@@ -151,9 +152,17 @@ fn check_vip(table: &Table<'_>, options: &mut Options, report: &mut Report<'_>) 
     Some(address)
 }
 
-fn check_exec(table: &Table<'_>, report: &mut Report<'_>) {
+fn check_exec(table: &Table<'_>, options: &Options, report: &mut Report<'_>) {
     if table.get("start").is_none() {
         table.missing("start", "start = \"/usr/sbin/httpd -D FOREGROUND\"", report);
+    }
+    for key in ["start", "stop", "check"] {
+        if let Some(line) = options.get(key) {
+            check_command(key, line, report);
+        }
+    }
+    if let Some(pidfile) = options.get("pidfile").filter(|pidfile| !pidfile.value.starts_with('/')) {
+        report.error(Code::BadValue, &pidfile.at, "option `pidfile` must be an absolute path");
     }
 }
 

@@ -107,6 +107,7 @@ pub const MISTAKES: &[Mistake] = &[
     one("boolean-in-quotes", &[("agent = \"exec\"", "agent = \"exec\"\nenabled = \"false\"")]),
     one("single-brackets", &[("[[group]]", "[group]")]),
     one("score-out-of-range", &[("alpha = 100", "alpha = 2000000")]),
+    one("shell-words", &[("\"/bin/web --check\"", "\"/bin/web --check | grep ok\"")]),
     // Names.
     one("dangling-member", &[("members = [\"vip\", \"web\"]", "members = [\"vip\", \"wbe\"]")]),
     one("dangling-prefer", &[("alpha = 100", "alhpa = 100")]),
