@@ -46,8 +46,8 @@ pub struct Diagnostic {
     pub span: Span,
     /// Other places that matter, each with what it is.
     pub secondary: Vec<(Span, String)>,
-    /// The span holds a secret: its text is masked when shown.
-    pub is_secret: bool,
+    /// A place that holds a secret: it is masked whenever the text is shown.
+    pub secret: Option<Span>,
 }
 
 /// Everything that is wrong with a file; at least one is an error.
@@ -155,8 +155,8 @@ fn clamp(text: &str, bytes: &Range<usize>) -> Range<usize> {
 /// The text with every secret replaced by stars, byte for byte, so that places stay.
 fn masked(text: &str, items: &[Diagnostic]) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    for item in items.iter().filter(|d| d.is_secret) {
-        for byte in &mut bytes[clamp(text, &item.span.bytes)] {
+    for secret in items.iter().filter_map(|item| item.secret.as_ref()) {
+        for byte in &mut bytes[clamp(text, &secret.bytes)] {
             if *byte != b'\n' {
                 *byte = b'*';
             }

@@ -56,7 +56,7 @@ impl<'a> Report<'a> {
             help: Vec::new(),
             span: self.lines.span(at),
             secondary: Vec::new(),
-            is_secret: false,
+            secret: None,
         });
     }
 
@@ -155,9 +155,10 @@ impl More<'_, '_> {
         self
     }
 
-    /// The place holds a secret.
-    pub(crate) fn secret(mut self) -> Self {
-        self.last().is_secret = true;
+    /// A place that holds a secret.
+    pub(crate) fn secret(mut self, at: &Bytes) -> Self {
+        let span = self.report.lines.span(at);
+        self.last().secret = Some(span);
         self
     }
 }

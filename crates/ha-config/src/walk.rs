@@ -10,6 +10,7 @@ use crate::name::check_name;
 use crate::nearest::{nearest, suggestion};
 use crate::report::{Bytes, Report, Sp};
 use crate::schema::Section;
+use crate::secret::is_secret;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use toml::Spanned;
@@ -65,7 +66,7 @@ impl<'a> Table<'a> {
         report: &mut Report<'_>,
     ) -> Self {
         let mut mistyped = Vec::new();
-        for (key, _) in in_file_order(entries) {
+        for (key, value) in in_file_order(entries) {
             if report.is_full() {
                 break;
             }
@@ -73,7 +74,10 @@ impl<'a> Table<'a> {
                 mistyped.extend(nearest(key.value, section.names()));
                 let hint = suggestion(key.value, section.names());
                 let message = format!("unknown key `{}` in {}{hint}", shown(key.value), section.title);
-                report.error(Code::UnknownKey, &key.at, message);
+                let more = report.error(Code::UnknownKey, &key.at, message);
+                if is_secret(key.value) {
+                    more.secret(&value.span());
+                }
             }
         }
         Table { section, at, entries, mistyped }

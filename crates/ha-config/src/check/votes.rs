@@ -93,5 +93,12 @@ fn forced_voters(forced: &Sp<Vec<Sp<String>>>, names: &Names, report: &mut Repor
                 .waiver(Waiver::EvenVoterListLosesItsLastVote);
         }
     }
+    if let [only] = forced.value.as_slice()
+        && names.iter().count() > 1
+    {
+        let message =
+            format!("{} votes alone: when it is lost, everything stops until it is back", only.value);
+        report.warning(Code::Suspicious, &only.at, message);
+    }
     voters.into_iter().map(|voter| voter.value.clone()).collect()
 }

@@ -3,37 +3,14 @@
 use crate::code::Code;
 use crate::limits::OPTIONS_MAX;
 use crate::report::{Report, Sp};
+use crate::secret::is_secret;
 use crate::walk::{in_file_order, integer, kind, shown, string};
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Parts of an option's name that make its value a secret. (`community` is SNMP's password,
-/// `headers` of an HTTP switch hold its token.)
-const SECRET_WORDS: [&str; 10] = [
-    "passwd",
-    "password",
-    "passphrase",
-    "community",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "private_key",
-    "headers",
-];
-/// Endings that say that the value is the place of a secret, not the secret.
-const PLACE_ENDINGS: [&str; 4] = ["_file", "_script", "_path", "_prot"];
-
 /// Options by name, each value as text.
 pub(super) type Options = BTreeMap<String, Sp<String>>;
-
-/// Whether a literal value of this option would be a secret.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_lowercase().replace('-', "_");
-    SECRET_WORDS.iter().any(|word| name.contains(word))
-        && !PLACE_ENDINGS.iter().any(|ending| name.ends_with(ending))
-}
 
 /// Reads a table of options. Names are not judged, except that a secret is refused.
 pub(super) fn read_options(owner: &str, entries: &DeTable<'_>, report: &mut Report<'_>) -> Options {
@@ -48,7 +25,7 @@ pub(super) fn read_options(owner: &str, entries: &DeTable<'_>, report: &mut Repo
                 "option `{}` is a secret in a file that every node keeps and shows",
                 shown(name.value)
             );
-            report.error(Code::SecretInFile, &value.span(), message).secret().help(format!(
+            report.error(Code::SecretInFile, &value.span(), message).secret(&value.span()).help(format!(
                 "put it into a file that only root can read, on each node: {}_file = \"/etc/ha/secrets/{owner}\"",
                 shown(name.value)
             ));
@@ -81,24 +58,6 @@ fn scalar(name: &str, value: &Spanned<DeValue<'_>>, report: &mut Report<'_>) -> 
             );
             report.error(Code::WrongType, &value.span(), message);
             None
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_known_by_their_names() {
-        for name in ["passwd", "Password", "community", "snmp_priv_passwd", "snmp-auth-passwd", "auth_token"]
-        {
-            assert!(is_secret(name), "{name}");
-        }
-        for name in
-            ["community_file", "passwd_script", "password_file", "ip", "snmp_priv_prot", "identity_file"]
-        {
-            assert!(!is_secret(name), "{name}");
         }
     }
 }

@@ -145,6 +145,10 @@ pub const MISTAKES: &[Mistake] = &[
     ),
     // Secrets and contradictions.
     one("secret-in-file", &[("community_file = \"/etc/ha/secrets/pdu-a\"", "community = \"s3cr3t\"")]),
+    one(
+        "secret-at-wrong-place",
+        &[("agent = \"fence_pdu_snmp\"", "agent = \"fence_pdu_snmp\"\npassword = \"s3cr3t\"")],
+    ),
     one("option-set-by-cluster", &[("ip = \"10.0.9.1\"", "ip = \"10.0.9.1\", plug = \"1\"")]),
     one("vip-not-exclusive", &[("agent = \"vip\"", "agent = \"vip\"\nexclusive = false")]),
     // Unsafe.
@@ -165,6 +169,7 @@ pub const MISTAKES: &[Mistake] = &[
     one("unsound-t-lost", &[("", "[timing]\nt_lost = \"70ms\"\n")]),
     one("unknown-waiver", &[("stickiness = 10", "waivers = [\"i-accept-that-two-members-stop\"]")]),
     // Accepted, with a word.
+    some("one-voter-of-three", &[("stickiness = 10", "voters = [\"beta\"]")]),
     some(
         "needless-waiver",
         &[("stickiness = 10", "waivers = [\"i-accept-that-two-members-stop-when-one-is-lost\"]")],
