@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The phases of planning, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Phase {
+pub enum PlanPhase {
     /// The snapshot is complete and its names resolve.
     Validate,
     /// Resources become instances and constraints.
@@ -27,19 +27,19 @@ pub enum Phase {
     Report,
 }
 
-impl fmt::Display for Phase {
+impl fmt::Display for PlanPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Phase::Validate => "validate",
-            Phase::Expand => "expand",
-            Phase::Observe => "observe",
-            Phase::FenceNeed => "fence need",
-            Phase::Score => "score",
-            Phase::Place => "place",
-            Phase::Actions => "actions",
-            Phase::Order => "order",
-            Phase::Graph => "graph",
-            Phase::Report => "report",
+            PlanPhase::Validate => "validate",
+            PlanPhase::Expand => "expand",
+            PlanPhase::Observe => "observe",
+            PlanPhase::FenceNeed => "fence need",
+            PlanPhase::Score => "score",
+            PlanPhase::Place => "place",
+            PlanPhase::Actions => "actions",
+            PlanPhase::Order => "order",
+            PlanPhase::Graph => "graph",
+            PlanPhase::Report => "report",
         })
     }
 }
@@ -96,13 +96,13 @@ pub enum PlanError {
 impl PlanError {
     /// The phase that failed.
     #[must_use]
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> PlanPhase {
         match self {
             PlanError::NodeMissing { .. }
             | PlanError::UnknownMember { .. }
             | PlanError::MemberTwice { .. }
-            | PlanError::TooMany { .. } => Phase::Validate,
-            PlanError::Cycle { .. } => Phase::Graph,
+            | PlanError::TooMany { .. } => PlanPhase::Validate,
+            PlanError::Cycle { .. } => PlanPhase::Graph,
         }
     }
 }
