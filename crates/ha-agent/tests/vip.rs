@@ -158,6 +158,16 @@ fn ipv6_is_solicited_added_usable_and_advertised() {
     assert!(!ip_says("addr").contains("fd00::100"));
 }
 
+/// Otherwise the node's own connections would come from an address that moves away under them (RFC 6724).
+#[test]
+fn an_ipv6_address_is_no_source_of_the_nodes_own_connections() {
+    let (_lan, host) = (Lan::new(), Host::new());
+    ip("-6 addr add fd00::11/64 dev eth0 nodad");
+    assert_eq!(host.run(Action::Start, V6), Outcome::Running);
+    let route = ip_says("-6 route get fd00::12");
+    assert!(route.contains("src fd00::11"), "{route}");
+}
+
 #[test]
 fn an_advertisement_is_believed_by_a_real_neighbour() {
     let (lan, host) = (Lan::new(), Host::new());

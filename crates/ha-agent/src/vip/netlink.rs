@@ -5,7 +5,7 @@
 use super::frame::Mac;
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::AddressFamily;
-use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, CacheInfo};
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -113,6 +113,10 @@ impl Netlink {
             let message = request.message_mut();
             message.attributes.retain(|a| !matches!(a, AddressAttribute::Flags(_)));
             message.attributes.push(AddressAttribute::Flags(flags));
+            // Valid for ever, preferred never: the node's own connections take another source (RFC 6724 §5 rule 3).
+            let mut lifetimes = CacheInfo::default();
+            lifetimes.ifa_valid = u32::MAX;
+            message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
         }
         let doing = format!("adding {address}/{prefix} to {}", link.name);
         request.execute().await.map_err(|e| words(&doing, e))
