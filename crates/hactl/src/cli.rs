@@ -56,6 +56,9 @@ pub(crate) enum Command {
     /// Check, show, compare and apply cluster files
     #[command(subcommand)]
     Config(Config),
+    /// Set a cluster up
+    #[command(subcommand)]
+    Cluster(Cluster),
     /// What happened, failovers with their milliseconds
     Timeline {
         /// So many of the newest events
@@ -142,6 +145,24 @@ pub(crate) enum Config {
         #[arg(long)]
         sha: bool,
     },
+    /// Say everything that is wrong with a cluster file; asks no daemon
+    Check { file: PathBuf },
+    /// What a cluster file would change
+    Diff { file: PathBuf },
+    /// Check a cluster file, show what changes, put it in force
+    Apply { file: PathBuf },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Cluster {
+    /// Make the cluster's certificates: DIR/ca stays with you, DIR/NODE goes to each node; asks no daemon
+    Keys {
+        /// The cluster file
+        file: PathBuf,
+        /// Where to; nodes that have theirs keep them
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 impl Command {
@@ -162,6 +183,10 @@ impl Command {
             Command::Fence(Fence::Test { .. }) => "fence test",
             Command::Fence(Fence::History { .. }) => "fence history",
             Command::Config(Config::Show { .. }) => "config show",
+            Command::Config(Config::Check { .. }) => "config check",
+            Command::Config(Config::Diff { .. }) => "config diff",
+            Command::Config(Config::Apply { .. }) => "config apply",
+            Command::Cluster(Cluster::Keys { .. }) => "cluster keys",
             Command::Timeline { .. } => "timeline",
             Command::Version => "version",
         }

@@ -87,7 +87,7 @@ pub(crate) fn node(row: &NodeRow) -> Option<String> {
         "fencing" => own("its power is being cut".to_owned()),
         "off" => own(format!("proven off; switch it on with: hactl fence on {name}")),
         "held" => own(format!("fenced too often; let it in again with: hactl node online {name}")),
-        "unseen" => own("not heard since the cluster formed".to_owned()),
+        "unseen" => own("not heard yet".to_owned()),
         "left" => own("its daemon was stopped; start it there with: systemctl start hanode".to_owned()),
         "daemon-gone" => {
             own("its daemon died, its host still answers; look there at: journalctl -u hanode".to_owned())

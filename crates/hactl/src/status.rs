@@ -12,6 +12,13 @@ const NAME_WIDTH_MAX: usize = 24;
 /// Indentation of sentences below a row.
 const INDENT: usize = 6;
 
+/// Columns of the table of resources.
+struct Widths {
+    name: usize,
+    agent: usize,
+    state: usize,
+}
+
 /// The whole status.
 pub(crate) fn render(view: &StatusView, color: bool) -> String {
     let mut out = String::new();
@@ -93,14 +100,12 @@ fn nodes(out: &mut String, view: &StatusView, color: bool) {
             Cell::new(vote, vote_width),
             Cell::new(&boot, boot_width),
         ];
-        cells.extend(node.links.iter().map(|(address, is_heard)| {
-            let address = address.to_string();
-            if *is_heard {
-                Cell::new(&address, 0)
-            } else {
-                Cell::new(&format!("{address} silent"), 0).tone(Tone::Bad)
-            }
-        }));
+        let heard = node.links.iter().filter(|(_, is_heard)| *is_heard);
+        cells.extend(heard.map(|(address, _)| Cell::new(&address.to_string(), 0)));
+        for (position, address) in problems::silent_links(node).iter().enumerate() {
+            let word = if position == 0 { "silent: " } else { "" };
+            cells.push(Cell::new(&format!("{word}{address}"), 0).tone(Tone::Bad));
+        }
         row(out, 2, &cells, color);
         if let Some(why) = problem.or_else(|| problems::node_note(node)) {
             sentence(out, INDENT, &why);
@@ -119,18 +124,20 @@ fn resources(out: &mut String, view: &StatusView, color: bool) {
         return;
     }
     out.push_str("\nresources\n");
-    let name = 2 + width(view.resources.iter().map(|row| row.name.as_str()));
+    let names = width(view.resources.iter().map(|row| row.name.as_str()));
+    let agent = width(view.resources.iter().map(|row| row.agent.as_str()));
     let state = width(view.resources.iter().map(|row| row.state.as_str()));
-    let node = width(view.resources.iter().filter_map(|row| row.node.as_ref()).map(|node| node.as_str()));
+    // Members of groups stand two columns further in.
+    let (alone, member) = (Widths { name: names + 2, agent, state }, Widths { name: names, agent, state });
     let mut shown: BTreeSet<&str> = BTreeSet::new();
     for first in &view.resources {
         match first.group.as_deref() {
-            None => resource(out, first, 2, (name, state, node), color),
+            None => resource(out, first, 2, &alone, color),
             Some(group) if shown.insert(group) => {
                 hanging(out, "  group ", 4, group);
                 let members = view.resources.iter().filter(|row| row.group.as_deref() == Some(group));
-                for member in members {
-                    resource(out, member, 4, (name - 2, state, node), color);
+                for row in members {
+                    resource(out, row, 4, &member, color);
                 }
             }
             Some(_) => {}
@@ -138,7 +145,7 @@ fn resources(out: &mut String, view: &StatusView, color: bool) {
     }
 }
 
-fn resource(out: &mut String, item: &ResourceRow, indent: usize, widths: (usize, usize, usize), color: bool) {
+fn resource(out: &mut String, item: &ResourceRow, indent: usize, widths: &Widths, color: bool) {
     let problem = problems::resource(item);
     let tone = match item.state.as_str() {
         "running" => Tone::Good,
@@ -147,17 +154,18 @@ fn resource(out: &mut String, item: &ResourceRow, indent: usize, widths: (usize,
         _ => Tone::Bad,
     };
     let node = item.node.as_ref().map_or("", |node| node.as_str());
-    let failures: Vec<String> =
-        item.failures.iter().filter(|(_, n)| *n > 0).map(|(node, n)| format!("{node} {n}")).collect();
-    let failures =
-        if failures.is_empty() { String::new() } else { format!("failures: {}", failures.join(", ")) };
-    let cells = [
-        Cell::new(item.name.as_str(), widths.0),
-        Cell::new(&item.state, widths.1).tone(tone),
-        Cell::new(node, widths.2),
-        Cell::new(&item.agent, 0),
-        Cell::new(&failures, 0).tone(Tone::Attention),
+    let mut cells = vec![
+        Cell::new(item.name.as_str(), widths.name),
+        Cell::new(&item.agent, widths.agent),
+        Cell::new(&item.state, widths.state).tone(tone),
+        Cell::new(node, 0),
     ];
+    for (position, (node, n)) in item.failures.iter().filter(|(_, n)| *n > 0).enumerate() {
+        if position == 0 {
+            cells.push(Cell::new("failures:", 0).tone(Tone::Attention));
+        }
+        cells.push(Cell::new(&format!("{node} {n}"), 0).tone(Tone::Attention));
+    }
     row(out, indent, &cells, color);
     if let Some(why) = problem.or_else(|| problems::resource_note(item)) {
         sentence(out, INDENT + 2, &why);
@@ -196,8 +204,13 @@ fn fencing(out: &mut String, view: &StatusView, color: bool) {
             }
             _ => "not tested yet".to_owned(),
         };
-        let name = format!("{} to {}", path.device, path.node);
-        row(out, 2, &[Cell::new(&name, 0).tone(Tone::Bad), Cell::new(&tested, 0)], color);
+        let target = format!("to {}", path.node);
+        let cells = [
+            Cell::new(path.device.as_str(), 0).tone(Tone::Bad),
+            Cell::new(&target, 0).tone(Tone::Bad),
+            Cell::new(&tested, 0),
+        ];
+        row(out, 2, &cells, color);
         sentence(out, INDENT, &why);
     }
 }

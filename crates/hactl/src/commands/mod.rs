@@ -1,12 +1,13 @@
 //! The commands, one concept a file. Each asks, and says how it ended.
 
+mod cluster;
 mod config;
 mod fence;
 mod orders;
 mod status;
 mod version;
 
-use crate::cli::{Command, Config};
+use crate::cli::{Cluster, Command};
 use crate::context::Context;
 use crate::outcome::{Failure, Success};
 
@@ -18,7 +19,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Success, Failur
         Command::Node(command) => orders::node(context, command),
         Command::Resource(command) => orders::resource(context, command),
         Command::Fence(command) => fence::run(context, command),
-        Command::Config(Config::Show { sha }) => config::show(context, sha),
+        Command::Config(command) => config::run(context, command),
+        Command::Cluster(Cluster::Keys { file, out }) => cluster::keys(&file, &out),
         Command::Timeline { last, all } => status::timeline(context, if all { u32::MAX } else { last }),
         Command::Version => version::run(context),
     }
