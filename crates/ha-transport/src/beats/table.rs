@@ -191,3 +191,135 @@ impl Table {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ha_codec::KEY_LEN;
+
+    fn direction(n: u8) -> DirectionKey {
+        DirectionKey { key: [n; KEY_LEN], tag: [n; KEY_TAG_LEN] }
+    }
+
+    /// Keys of handshake `n` with `session` of `peer`, seen from us; and the same from the peer.
+    fn keys(n: u8, session: u128) -> (PairKeys, PairKeys) {
+        let (there, back) = (direction(n), direction(n + 100));
+        let ours = PairKeys {
+            peer: "peer".into(),
+            session: SessionId(session),
+            send: there.clone(),
+            receive: back.clone(),
+        };
+        let theirs = PairKeys { peer: "us".into(), session: SessionId(77), send: back, receive: there };
+        (ours, theirs)
+    }
+
+    fn table(name: &str) -> Table {
+        let mut table = Table::default();
+        let at = SocketAddr::from(([127, 0, 0, 1], 1));
+        table.set_peers(BTreeMap::from([(NodeId::from(name), vec![at, at])]));
+        table
+    }
+
+    /// What the table sends now, for each link.
+    fn sent(table: &mut Table, at: u64) -> Vec<Vec<u8>> {
+        let mut out = Vec::new();
+        let ages = AgesMs::default();
+        table.send(
+            &mut Vec::new(),
+            |_| Some(b"body".as_slice()),
+            ages,
+            || BootNs(at),
+            |_, _, packet| {
+                out.push(packet.to_vec());
+            },
+        );
+        out
+    }
+
+    fn judge(
+        table: &mut Table,
+        packet: &[u8],
+        link: usize,
+        now: BootNs,
+    ) -> Result<(SessionId, Fixed), Dropped> {
+        table.receive(&mut packet.to_vec(), link, now).map(|heard| (heard.session, heard.fixed))
+    }
+
+    const NOW: BootNs = BootNs(1_000_000_000);
+
+    fn connected() -> (Table, Table) {
+        let (mut us, mut peer) = (table("peer"), table("us"));
+        let (ours, theirs) = keys(1, 5);
+        for (table, keys) in [(&mut us, ours), (&mut peer, theirs)] {
+            table.install(&KeyStep::Accept(keys.clone()));
+            table.install(&KeyStep::Use(keys));
+        }
+        (us, peer)
+    }
+
+    #[test]
+    fn each_number_counts_once_and_only_on_its_link() {
+        let (mut us, mut peer) = connected();
+        let (first, second) = (sent(&mut peer, 10), sent(&mut peer, 20));
+        assert_eq!(judge(&mut us, &first[0], 1, NOW), Err(Dropped::Replayed), "sent on the other link");
+        assert!(judge(&mut us, &second[1], 1, NOW).is_ok());
+        assert_eq!(judge(&mut us, &first[1], 1, NOW), Err(Dropped::Replayed), "older than one that came");
+        assert!(judge(&mut us, &first[0], 0, NOW).is_ok(), "the other link has its own order");
+        assert_eq!(judge(&mut us, &first[0], 0, NOW), Err(Dropped::Replayed));
+        assert!(judge(&mut us, &second[0], 0, NOW).is_ok());
+    }
+
+    #[test]
+    fn the_echo_is_the_newest_of_the_present_session() {
+        let (mut us, mut peer) = connected();
+        let (old, new) = (sent(&mut peer, 10), sent(&mut peer, 20));
+        let echo = |us: &mut Table, peer: &mut Table| judge(peer, &sent(us, 99)[0], 0, NOW).unwrap().1.echo;
+        assert_eq!(echo(&mut us, &mut peer), BootNs(0), "nothing heard yet");
+        judge(&mut us, &new[1], 1, NOW).unwrap();
+        judge(&mut us, &old[0], 0, NOW).unwrap();
+        assert_eq!(echo(&mut us, &mut peer), BootNs(20), "a slower link does not set it back");
+        let (ours, theirs) = keys(2, 6);
+        us.install(&KeyStep::Accept(ours.clone()));
+        us.install(&KeyStep::Use(ours));
+        peer.install(&KeyStep::Accept(theirs));
+        assert_eq!(echo(&mut us, &mut peer), BootNs(0), "a new session was not heard yet");
+    }
+
+    #[test]
+    fn earlier_keys_of_a_session_fade_and_those_of_an_earlier_session_end_at_once() {
+        let (mut us, mut peer) = connected();
+        let delayed = sent(&mut peer, 10);
+        let too_late = sent(&mut peer, 11);
+        let (ours, theirs) = keys(2, 5);
+        us.install(&KeyStep::Accept(ours));
+        assert!(judge(&mut us, &sent(&mut peer, 12)[1], 1, NOW).is_ok(), "accepted, but not in use yet");
+        peer.install(&KeyStep::Use(theirs));
+        assert!(judge(&mut us, &sent(&mut peer, 13)[0], 0, NOW).is_ok());
+        assert!(judge(&mut us, &delayed[0], 0, NOW + OLD_KEY_LIFE).is_ok());
+        let after = NOW + OLD_KEY_LIFE + Duration::from_nanos(1);
+        assert_eq!(judge(&mut us, &too_late[0], 0, after), Err(Dropped::UnknownKey));
+        let (ours, _) = keys(3, 6);
+        let last = sent(&mut peer, 14);
+        us.install(&KeyStep::Accept(ours));
+        assert_eq!(judge(&mut us, &last[0], 0, NOW), Err(Dropped::UnknownKey), "its daemon restarted");
+    }
+
+    #[test]
+    fn handshakes_that_come_to_nothing_do_not_accumulate() {
+        let (mut us, _) = connected();
+        for n in 2..50 {
+            us.install(&KeyStep::Accept(keys(n, 5).0));
+        }
+        assert_eq!(us.peers[&NodeId::from("peer")].receive.len(), RECEIVE_KEYS_MAX);
+    }
+
+    #[test]
+    fn a_key_installed_twice_does_not_forget_what_it_saw() {
+        let (mut us, mut peer) = connected();
+        let beat = sent(&mut peer, 10);
+        judge(&mut us, &beat[0], 0, NOW).unwrap();
+        us.install(&KeyStep::Accept(keys(1, 5).0));
+        assert_eq!(judge(&mut us, &beat[0], 0, NOW), Err(Dropped::Replayed));
+    }
+}

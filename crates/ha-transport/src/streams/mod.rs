@@ -30,6 +30,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 /// Handshakes at one time, so that strangers cannot occupy the daemon.
 const HANDSHAKES_MAX: usize = 32;
+/// Longest wait for the goodbyes at the end.
+const SHUTDOWN: Duration = Duration::from_secs(1);
 /// Pause before a link's address is tried again.
 const REBIND: Duration = Duration::from_secs(1);
 
@@ -186,12 +188,16 @@ impl Streams {
         peers.iter().filter_map(|(node, peer)| peer.link().map(|link| (node.clone(), link))).collect()
     }
 
-    /// Says goodbye to every peer and waits until all streams have ended.
+    /// Says goodbye to every peer and waits until all streams have ended; not for ever, since an end waits for room
+    /// in the core's channel.
     pub async fn shutdown(&self) {
-        let peers: Vec<_> = self.close().into_values().collect();
-        for peer in peers {
-            peer.ended().await;
-        }
+        let peers = self.close();
+        let ended = async {
+            for peer in peers.into_values() {
+                peer.ended().await;
+            }
+        };
+        let _ = tokio::time::timeout(SHUTDOWN, ended).await;
     }
 
     fn close(&self) -> BTreeMap<NodeId, Arc<Peer>> {

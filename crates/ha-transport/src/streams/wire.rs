@@ -110,3 +110,50 @@ async fn fill(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ha_codec::FRAME_VERSION;
+
+    const SILENCE: Duration = Duration::from_millis(50);
+
+    fn read_bytes(bytes: &[u8], max: usize) -> Result<Message, ReadError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (mut near, mut far) = tokio::io::duplex(1 << 20);
+            far.write_all(bytes).await.unwrap();
+            // The far end stays open: what is missing never comes.
+            let message = read(&mut near, max, SILENCE).await;
+            drop(far);
+            message
+        })
+    }
+
+    #[test]
+    fn messages_come_back_as_they_were_sent() {
+        for message in [Message::Start, Message::Ping, Message::Bye, Message::Data(vec![7; 200_000])] {
+            assert_eq!(read_bytes(&bytes_of(&message).unwrap(), FRAME_MAX).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn before_the_hello_only_little_is_taken() {
+        let long = bytes_of(&Message::Data(vec![0; HELLO_MAX + 1])).unwrap();
+        // The header alone decides, before any of the body has come.
+        let refused = read_bytes(&long[..FRAME_HEADER_LEN], HELLO_MAX);
+        assert!(matches!(refused, Err(ReadError::Frame(FrameError::TooLong { .. }))), "{refused:?}");
+        assert!(read_bytes(&long, FRAME_MAX).is_ok());
+    }
+
+    #[test]
+    fn another_version_an_unknown_kind_and_half_a_message_are_refused() {
+        let mut old = bytes_of(&Message::Ping).unwrap();
+        old[4] = FRAME_VERSION - 1;
+        assert!(matches!(read_bytes(&old, 10), Err(ReadError::Frame(FrameError::Version { .. }))));
+        assert!(matches!(read_bytes(&frame(99, b"").unwrap(), 10), Err(ReadError::Kind(99))));
+        assert!(matches!(read_bytes(&frame(HELLO, b"no").unwrap(), 10), Err(ReadError::Hello(_))));
+        let half = bytes_of(&Message::Data(vec![0; 100])).unwrap();
+        assert!(matches!(read_bytes(&half[..50], FRAME_MAX), Err(ReadError::Silent(_))));
+    }
+}
