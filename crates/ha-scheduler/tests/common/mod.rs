@@ -1,6 +1,8 @@
 //! Snapshots in few words, for tests.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod world;
+
 use ha_model::*;
 use ha_scheduler::*;
 use std::collections::BTreeMap;
@@ -251,4 +253,11 @@ pub fn why(plan: &Plan, name: &str) -> String {
 
 pub fn wanted(plan: &Plan, name: &str) -> Option<String> {
     plan.report.instances[&inst(name)].wanted.as_ref().map(ToString::to_string)
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let s = &self.snapshot;
+        write!(f, "{:#?} {:#?} {:#?} {:#?}", s.nodes, s.observed, s.may_run, s.wishes)
+    }
 }
