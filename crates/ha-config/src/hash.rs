@@ -84,5 +84,15 @@ mod tests {
         ] {
             assert_ne!(base, other);
         }
+        let two = |first: (&str, &[&str]), second: (&str, &[&str])| {
+            let owned = |list: &[&str]| list.iter().map(|o| (*o).to_owned()).collect();
+            let outlets = BTreeMap::from([
+                (NodeId::from(first.0), owned(first.1)),
+                (NodeId::from(second.0), owned(second.1)),
+            ]);
+            path_hash("fence_x", &BTreeMap::new(), &outlets)
+        };
+        // The same words in the same order, of other nodes.
+        assert_ne!(two(("a", &["b"]), ("c", &["d"])), two(("a", &["b", "c"]), ("d", &[])));
     }
 }
