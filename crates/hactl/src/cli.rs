@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Shows and steers a high-availability cluster through the daemon of this node.
 #[derive(Parser, Debug)]
-#[command(name = "hactl", version, max_term_width = 80, infer_subcommands = false)]
+#[command(name = "hactl", version, max_term_width = 80)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -20,12 +20,12 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 pub(crate) struct Global {
     /// The daemon's socket
-    #[arg(long, global = true, env = "HA_SOCKET", default_value = SOCKET_DEFAULT, value_name = "PATH")]
+    #[arg(long, global = true, env = "HA_SOCKET", hide_env_values = true, default_value = SOCKET_DEFAULT, value_name = "PATH")]
     pub(crate) socket: PathBuf,
     /// Answer as JSON, one line (docs/reference/json.md)
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Colours
+    /// When to colour words by what they mean
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub(crate) color: ColorWhen,
     /// Longest wait for an answer (500ms, 10s, 2m) [default: 10s; `fence test`: 2m]

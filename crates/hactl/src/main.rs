@@ -12,6 +12,8 @@ mod names;
 mod outcome;
 mod paint;
 mod problems;
+#[cfg(test)]
+mod reference;
 mod span;
 mod status;
 mod text;

@@ -102,8 +102,14 @@ pub(crate) fn show(
         print(&format!("{}\n", envelope(command, result).line()));
     } else {
         match result {
-            Ok(success) => print(&success.text),
-            Err(failure) => complain(&failure, color.wanted(&std::io::stderr())),
+            Ok(success) => {
+                print(&success.text);
+            }
+            Err(failure) => {
+                let words = words(&failure, color.wanted(&std::io::stderr()));
+                // Nobody is left to be told when standard error is closed.
+                let _ = std::io::stderr().write_all(words.as_bytes());
+            }
         }
     }
     ExitCode::from(exit as u8)
@@ -118,7 +124,7 @@ pub(crate) fn envelope(command: &str, result: Result<Success, Failure>) -> Envel
 }
 
 /// A failure for people: what happened and where on the first line, what to do on the next.
-pub(crate) fn complain(failure: &Failure, color: bool) {
+pub(crate) fn words(failure: &Failure, color: bool) -> String {
     let mut out = failure.excerpt.clone().unwrap_or_default();
     if out.is_empty() {
         let name = paint("hactl:", Tone::Bad, color);
@@ -127,12 +133,11 @@ pub(crate) fn complain(failure: &Failure, color: bool) {
     if let Some(help) = &failure.error.help {
         out.push_str(&format!("       {}\n", text::harmless(help)));
     }
-    // Nobody is left to be told when standard error is closed.
-    let _ = std::io::stderr().write_all(out.as_bytes());
+    out
 }
 
-/// Prints; a closed pipe (`hactl timeline | head`) ends quietly.
-pub(crate) fn print(text: &str) {
+/// Prints; a closed pipe (`hactl timeline | head`) is no failure. Says whether anybody still reads.
+pub(crate) fn print(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
 }

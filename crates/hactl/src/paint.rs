@@ -7,9 +7,9 @@ use std::io::IsTerminal;
 pub(crate) enum ColorWhen {
     /// On a terminal, unless NO_COLOR is set (no-color.org)
     Auto,
-    /// Always
+    /// Wherever it goes
     Always,
-    /// Never
+    /// Not at all
     Never,
 }
 

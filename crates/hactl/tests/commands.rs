@@ -128,6 +128,34 @@ fn power_is_cut_and_proofs_are_given_only_after_a_typed_name() {
     );
 }
 
+/// On a terminal of its own (script(1), from Debian's essential bsdutils).
+#[test]
+fn a_wrong_name_on_the_terminal_does_nothing_and_the_right_one_does_it() {
+    let daemon = healthy();
+    let on_terminal = |typed: &str| {
+        let mut child = std::process::Command::new("script")
+            .args(["--quiet", "--return", "--command"])
+            .arg(format!("{} fence off gamma", env!("CARGO_BIN_EXE_hactl")))
+            .arg("/dev/null")
+            .env("HA_SOCKET", &daemon.socket)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), typed.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, shown) = on_terminal("gamm\n");
+    assert_eq!(code, 2, "{shown}");
+    assert!(shown.contains("The power of gamma will be cut."), "{shown}");
+    assert!(shown.contains("nothing was done"), "{shown}");
+    assert_eq!(daemon.orders(), []);
+    let (code, shown) = on_terminal("gamma\n");
+    assert_eq!(code, 0, "{shown}");
+    assert_eq!(daemon.orders(), [AdminRequest::FenceOff { node: "gamma".into() }]);
+}
+
 #[test]
 fn confirmation_shows_what_it_means() {
     let lost = TimelineEvent {

@@ -142,3 +142,24 @@ fn json_holds_the_view_and_the_judgement() {
     golden("status-fence-failing.json", &json(views::fence_failing()));
     golden("status-forming.json", &json(views::forming()));
 }
+
+/// A daemon that restarts is what `--watch` is looked at for: it goes on.
+#[test]
+fn watch_goes_on_when_the_daemon_goes_and_ends_when_nobody_reads() {
+    use std::io::BufRead;
+    let daemon = Daemon::with_status(views::healthy());
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_hactl"))
+        .args(["status", "--watch", "--json"])
+        .env("HA_SOCKET", &daemon.socket)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next()["data"]["as_wished"], true);
+    drop(daemon);
+    let gone = std::iter::repeat_with(&mut next).take(3).find(|look| look["ok"] == false).unwrap();
+    assert_eq!(gone["error"]["code"], "daemon-not-running");
+    drop(lines);
+    assert!(child.wait().unwrap().success(), "ends by itself once nobody reads");
+}

@@ -29,22 +29,20 @@ pub(crate) fn once(context: &Context, check: bool) -> Result<Success, Failure> {
     })
 }
 
-/// The status until Ctrl-C; a daemon that does not answer is shown, not the end.
+/// The status until Ctrl-C or until nobody reads; a daemon that does not answer is shown, not the end.
 pub(crate) fn watch(context: &Context) -> Result<Success, Failure> {
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
     loop {
         let result = once(context, false);
-        if context.json {
-            outcome::print(&format!("{}\n", outcome::envelope("status", result).line()));
+        let look = if context.json {
+            format!("{}\n", outcome::envelope("status", result).line())
         } else {
-            let text = match result {
-                Ok(success) => success.text,
-                Err(failure) => {
-                    let help = failure.error.help.map_or_else(String::new, |help| format!("       {help}\n"));
-                    format!("hactl: {}\n{help}", failure.error.message)
-                }
-            };
-            outcome::print(&if is_terminal { format!("{CLEAR}{text}") } else { format!("{text}\n") });
+            let text = result.map_or_else(|failure| outcome::words(&failure, context.color), |s| s.text);
+            if is_terminal { format!("{CLEAR}{text}") } else { format!("{text}\n") }
+        };
+        if !outcome::print(&look) {
+            let data = serde_json::Value::Null;
+            return Ok(Success { node: None, at: None, text: String::new(), data, exit: Exit::Done });
         }
         std::thread::sleep(WATCH_PAUSE);
     }

@@ -107,6 +107,8 @@ fn follow(events: &[TimelineEvent]) -> (usize, End<'_>) {
                 waiting.extend(freed);
                 end = End::HeldNothing { at: event.at };
             }
+            // A new boot of a node that must be fenced ends the old one: its proof follows.
+            Notice::NodeJoined { node, is_same_boot: false, .. } if requested.contains(node) => continue,
             Notice::FenceWithdrawn { node }
             | Notice::NodeReturned { node }
             | Notice::NodeLeft { node }

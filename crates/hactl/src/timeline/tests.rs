@@ -137,6 +137,19 @@ fn a_long_pause_ends_a_story_only_after_the_proof() {
     assert!(matches!(&parts[0], Part::Failover(Failover { end: End::Waiting { .. }, .. })));
 }
 
+/// Whoever pulls the plug and puts it back before the switch answers: the new boot is the proof.
+#[test]
+fn new_boot_ends_a_story_by_its_proof() {
+    let incarnation = ha_model::Incarnation(7);
+    let joined = Notice::NodeJoined { node: "alpha".into(), incarnation, is_same_boot: false };
+    let evidence = Evidence::NewBoot { incarnation };
+    let over = Notice::FenceProven { node: "alpha".into(), evidence, freed: vec!["web".into()] };
+    let story = [lost(0), requested(1), event(12, 900, joined), event(12, 900, over), running(990, "web")];
+    assert!(
+        last_line(&story).starts_with("= 1993 ms from the last heartbeat of alpha to web running on beta")
+    );
+}
+
 /// Two nodes lost together are one failover, over when both are proven and all runs.
 #[test]
 fn two_losses_at_once_are_one_story() {

@@ -74,6 +74,7 @@ pub fn hactl(socket: &Path, args: &[&str]) -> Run {
         .args(args)
         .env("HA_SOCKET", socket)
         .env_remove("NO_COLOR")
+        .env_remove("COLUMNS")
         .stdin(Stdio::null())
         .output()
         .unwrap();
