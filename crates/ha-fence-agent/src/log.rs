@@ -43,7 +43,8 @@ impl Log {
         inner.echo &= !quiet || verbose;
     }
 
-    pub(crate) fn hide(&self, secret: &str) {
+    /// Blanks `secret` in every later message.
+    pub fn hide(&self, secret: &str) {
         if secret.len() >= SHORTEST_REDACTED {
             self.0.borrow_mut().secrets.push(secret.to_owned());
         }
