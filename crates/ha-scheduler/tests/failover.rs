@@ -144,7 +144,7 @@ fn a_member_that_has_not_reported_is_ordered_nothing() {
 
 #[test]
 fn a_failed_stop_fences_the_node_and_only_then_recovers() {
-    let mut c = running().is_in("web", "alpha", InstanceState::StopFailed);
+    let mut c = running().in_state("web", "alpha", InstanceState::StopFailed);
     c.view("web", "alpha").why = Some("the stop did not end within its time-out".to_owned());
     let plan = c.plan();
     assert_eq!(
@@ -164,7 +164,7 @@ fn a_failed_stop_without_a_fence_path_blocks_that_instance_alone() {
         .resource("db", &["disk/1"])
         .runs("vip", "alpha")
         .runs("db", "alpha")
-        .is_in("db", "alpha", InstanceState::StopFailed);
+        .in_state("db", "alpha", InstanceState::StopFailed);
     c.config.levels.clear();
     let plan = c.plan();
     assert!(plan.actions.is_empty(), "{:?}", steps(&plan));
@@ -205,7 +205,7 @@ fn a_permission_of_an_earlier_boot_of_the_same_node_blocks_it_too() {
 #[test]
 fn a_start_under_way_is_waited_for_wherever_it_is() {
     // The leader that ordered it may be gone; the next one must not start it elsewhere.
-    let mut c = shop().is_in("vip", "beta", InstanceState::Starting);
+    let mut c = shop().in_state("vip", "beta", InstanceState::Starting);
     c.permit("vip", "beta");
     let plan = c.plan();
     assert!(plan.actions.is_empty(), "{:?}", steps(&plan));
@@ -219,7 +219,7 @@ fn an_instance_that_runs_twice_is_stopped_everywhere_first() {
     let plan = cluster(&["alpha", "beta"])
         .resource("vip", &[A])
         .runs("vip", "alpha")
-        .is_in("vip", "beta", InstanceState::Running)
+        .in_state("vip", "beta", InstanceState::Running)
         .plan();
     assert_eq!(
         steps(&plan),

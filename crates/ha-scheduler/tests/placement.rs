@@ -126,14 +126,14 @@ fn standby_moves_a_group_in_reverse_and_in_order() {
 
 #[test]
 fn a_failed_instance_restarts_in_place_below_the_limit() {
-    let mut c = running().is_in("web", "alpha", InstanceState::Failed);
+    let mut c = running().in_state("web", "alpha", InstanceState::Failed);
     c.fails("web", "alpha", 2);
     assert_eq!(steps(&c.plan()), ["stop web alpha", "start web alpha < stop web alpha"]);
 }
 
 #[test]
 fn a_failed_instance_moves_at_the_limit_and_says_how_to_forget() {
-    let mut c = one().runs("web", "alpha").is_in("web", "alpha", InstanceState::Failed);
+    let mut c = one().runs("web", "alpha").in_state("web", "alpha", InstanceState::Failed);
     c.fails("web", "alpha", 3);
     assert_eq!(steps(&c.plan()), ["stop web alpha", "start web beta < stop web alpha"]);
     c.n("beta").standby = Some(by());
@@ -149,7 +149,7 @@ fn a_failed_instance_moves_at_the_limit_and_says_how_to_forget() {
 
 #[test]
 fn it_comes_back_in_place_although_planning_starts_afresh_after_the_stop() {
-    let mut c = one().runs("web", "beta").is_in("web", "beta", InstanceState::Stopped);
+    let mut c = one().runs("web", "beta").in_state("web", "beta", InstanceState::Stopped);
     c.snapshot.may_run.clear();
     assert_eq!(steps(&c.plan()), ["start web beta"]);
     c.history = History::default();
@@ -159,7 +159,7 @@ fn it_comes_back_in_place_although_planning_starts_afresh_after_the_stop() {
 
 #[test]
 fn when_an_earlier_member_restarts_the_later_ones_follow() {
-    let c = running().is_in("vip", "alpha", InstanceState::Failed);
+    let c = running().in_state("vip", "alpha", InstanceState::Failed);
     assert_eq!(
         steps(&c.clone().plan()),
         [
@@ -170,7 +170,7 @@ fn when_an_earlier_member_restarts_the_later_ones_follow() {
         ]
     );
     // The same when it is found stopped.
-    let plan = c.is_in("vip", "alpha", InstanceState::Stopped).plan();
+    let plan = c.in_state("vip", "alpha", InstanceState::Stopped).plan();
     assert_eq!(
         steps(&plan),
         [
@@ -184,14 +184,14 @@ fn when_an_earlier_member_restarts_the_later_ones_follow() {
 #[test]
 fn a_member_that_is_merely_unknown_stops_nobody() {
     // A daemon that restarted probes first.
-    let plan = running().is_in("vip", "alpha", InstanceState::Unknown).plan();
+    let plan = running().in_state("vip", "alpha", InstanceState::Unknown).plan();
     assert_eq!(steps(&plan), ["probe vip alpha", "start vip alpha < probe vip alpha"]);
     assert_eq!(wanted(&plan, "vip").as_deref(), Some("alpha"));
 }
 
 #[test]
 fn a_later_member_that_can_run_nowhere_leaves_the_earlier_ones_running() {
-    let mut c = running().is_in("web", "alpha", InstanceState::Stopped);
+    let mut c = running().in_state("web", "alpha", InstanceState::Stopped);
     c.fails("web", "alpha", 3);
     c.fails("web", "beta", 3);
     let plan = c.plan();
@@ -206,7 +206,7 @@ fn a_later_member_that_can_run_nowhere_leaves_the_earlier_ones_running() {
 
 #[test]
 fn a_group_goes_where_more_of_it_can_run() {
-    let mut c = running().is_in("web", "alpha", InstanceState::Failed);
+    let mut c = running().in_state("web", "alpha", InstanceState::Failed);
     c.fails("web", "alpha", 3);
     let plan = c.plan();
     assert_eq!(wanted(&plan, "vip").as_deref(), Some("beta"));
@@ -281,7 +281,7 @@ fn of_two_resources_with_one_object_the_one_that_has_it_keeps_it() {
 
 #[test]
 fn a_node_that_has_not_yet_reported_to_a_new_leader_keeps_its_group() {
-    let mut c = running().is_in("web", "alpha", InstanceState::Stopped);
+    let mut c = running().in_state("web", "alpha", InstanceState::Stopped);
     c.n("alpha").is_ready = false;
     let plan = c.plan();
     assert!(plan.actions.is_empty(), "{:?}", steps(&plan));

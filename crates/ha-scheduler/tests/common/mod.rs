@@ -172,7 +172,7 @@ impl Cluster {
         self
     }
 
-    pub fn is_in(mut self, name: &str, on: &str, state: InstanceState) -> Self {
+    pub fn in_state(mut self, name: &str, on: &str, state: InstanceState) -> Self {
         self.see(name, on, state);
         self
     }
