@@ -56,6 +56,8 @@ pub enum Body<P> {
         for_term: Term,
         /// End of the asker's log.
         last: LogPos,
+        /// As in `Vote`.
+        names_you: bool,
     },
     /// Answer to `PreVote`.
     PreVoteReply {
@@ -70,6 +72,9 @@ pub enum Body<P> {
         last: LogPos,
         /// Set where the leader itself asked for this election.
         transfer: Option<TransferToken>,
+        /// The candidate's log names the receiver's very store a voter: it may vote, even if it has not heard yet
+        /// that its lost store was replaced.
+        names_you: bool,
     },
     /// Answer to `Vote`; the term is the voter's.
     VoteReply {

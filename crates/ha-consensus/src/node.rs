@@ -157,13 +157,15 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         if *from != self.settings.node && self.hear(from, &message.identity) {
             let Message { term, identity, body } = message;
             match body {
-                Body::PreVote { for_term, last } => {
-                    self.on_pre_vote(from, &identity, term, for_term, last);
+                Body::PreVote { for_term, last, names_you } => {
+                    self.on_pre_vote(from, &identity, for_term, last, names_you);
                 }
                 Body::PreVoteReply { for_term, granted } => {
                     self.on_pre_vote_reply(from, identity.store, term, for_term, granted);
                 }
-                Body::Vote { last, transfer } => self.on_vote(from, &identity, term, last, transfer),
+                Body::Vote { last, transfer, names_you } => {
+                    self.on_vote(from, &identity, term, last, transfer, names_you);
+                }
                 Body::VoteReply { granted } => self.on_vote_reply(from, identity.store, term, granted),
                 Body::Append { prev, entries, commit } => {
                     self.on_append(from, term, prev, entries, commit);

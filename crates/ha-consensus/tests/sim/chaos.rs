@@ -19,9 +19,10 @@ enum Fault {
     WriteFails,
     Wipe,
     Weather,
+    Blink,
 }
 
-const ALL: [Fault; 12] = [
+const ALL: [Fault; 13] = [
     Fault::Crash,
     Fault::Restart,
     Fault::CutOne,
@@ -34,6 +35,7 @@ const ALL: [Fault; 12] = [
     Fault::WriteFails,
     Fault::Wipe,
     Fault::Weather,
+    Fault::Blink,
 ];
 
 /// One seed: chaos, then calm; safety throughout, progress at the end.
@@ -89,6 +91,14 @@ fn inject(world: &mut World, fault: Fault) {
             if up && let Some(lost) = world.hosts[i].writing.front().map(|p| p.id) {
                 world.hosts[i].writing.clear();
                 world.input(i, |raft, now| raft.persist_failed(now, lost));
+            }
+        }
+        Fault::Blink => {
+            // Back at once, and it hears everyone but the leader: what it promised is forgotten, not void.
+            if let Some(leader) = world.leader().filter(|l| *l != i) {
+                world.crash(i);
+                world.cut.extend([(i, leader), (leader, i)]);
+                world.start(i);
             }
         }
         Fault::Wipe => wipe(world, i),

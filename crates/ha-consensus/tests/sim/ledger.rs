@@ -3,7 +3,7 @@
 use super::host::{Host, MS, chain};
 use ha_consensus::{BeatPart, Body, Entry, Membership, Message, Snapshot, StepDown};
 use ha_model::{Index, NodeId, StoreId, Term};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One claim to the lease: by whom, in which term, until when (world time).
 #[derive(Clone, Debug)]
@@ -20,6 +20,10 @@ pub struct Ledger {
     hashes: Vec<u64>,
     members: BTreeMap<Index, Membership>,
     claims: BTreeMap<NodeId, Claim>,
+    /// Stores that some leader's log named a voter.
+    named: BTreeSet<(NodeId, StoreId)>,
+    /// Commit index of each leader when it was elected.
+    commit_at_start: BTreeMap<Term, Index>,
     pub elections: u64,
     pub installs: u64,
     pub changes: u64,
@@ -33,11 +37,21 @@ impl Ledger {
     }
 
     /// S5: one leader per term; it holds all that was ever committed.
-    pub fn became_leader(&mut self, host: &Host, term: Term) {
+    pub fn became_leader(&mut self, t: u64, host: &Host, term: Term) {
         self.elections += 1;
         let first = self.leaders.entry(term).or_insert_with(|| host.id.clone());
         assert_eq!(*first, host.id, "S5: two leaders in term {term}");
+        for (other, claim) in &self.claims {
+            assert!(
+                *other == host.id || claim.until <= t,
+                "{} is elected in term {term} within the lease of {other} in term {} ({} ms left)",
+                host.id,
+                claim.term,
+                (claim.until - t) / MS
+            );
+        }
         let raft = host.raft.as_ref().unwrap();
+        self.commit_at_start.insert(term, raft.commit_index());
         assert!(
             raft.last_log().index.0 >= self.committed.len() as u64,
             "S5: {} leads term {term} and lacks committed entries",
@@ -51,9 +65,10 @@ impl Ledger {
     }
 
     /// S5: what is committed at an index is the same for all and for ever.
-    pub fn applied(&mut self, host: &Host, entry: &Entry<u64>) {
+    pub fn applied(&mut self, host: &Host, entry: &Entry<u64>) -> bool {
         let at = usize::try_from(entry.index.0).unwrap() - 1;
-        if at == self.committed.len() {
+        let first = at == self.committed.len();
+        if first {
             self.committed.push(entry.clone());
             let before = self.hashes.last().copied().unwrap_or(0);
             self.hashes.push(chain(before, entry));
@@ -62,6 +77,7 @@ impl Ledger {
         assert_eq!(self.hashes[at], host.hash, "S5: {} has another state at {}", host.id, entry.index);
         let on_disk = host.disk.last().index >= entry.index;
         assert!(on_disk, "S16: {} applied {} before it was durable there", host.id, entry.index);
+        first
     }
 
     pub fn installed(&mut self, host: &Host, snapshot: &Snapshot, hash: u64) {
@@ -124,13 +140,40 @@ impl Ledger {
         let durable = disk.hard.term > term
             || (disk.hard.term == term && disk.hard.voted_for.as_ref() == Some(candidate));
         assert!(durable, "S5: the vote of {} in term {term} was told before it was written", host.id);
-        assert!(!disk.hard.no_vote, "S16: {} voted with a store that was lost", host.id);
+        let named = disk.hard.no_vote.then(|| self.named.contains(&(host.id.clone(), disk.store)));
+        assert!(named != Some(false), "S16: {} voted with a store that was lost and not replaced", host.id);
     }
 
     pub fn sent_beat(&self, host: &Host, part: &BeatPart) {
         let told = part.last_acked.max(ha_consensus::Mark { term: part.term, index: Index(0) });
         assert!(told <= host.disk.hard.mark(), "S16: a beat of {} tells {told:?}, unwritten", host.id);
         assert!(part.identity.restored <= part.last_acked, "the mark of {} fell", host.id);
+    }
+
+    /// What a leader's state shows after each event.
+    pub fn leading(&mut self, host: &Host) {
+        let Some(raft) = host.raft.as_ref().filter(|r| r.is_leader()) else { return };
+        let voters = &raft.membership().voters;
+        self.named.extend(voters.iter().filter_map(|(node, store)| Some((node.clone(), (*store)?))));
+        let commit = raft.commit_index();
+        let own = commit <= self.commit_at_start[&raft.term()] || raft.term_at(commit) == Some(raft.term());
+        assert!(own, "S5: {} committed an entry of an earlier term by counting", host.id);
+    }
+
+    /// S5: an entry is committed only once a majority (of both sets) holds it on disk.
+    pub fn held_by_quorum(&self, hosts: &[Host], by: usize, entry: &Entry<u64>) {
+        let members = hosts[by].raft.as_ref().unwrap().membership();
+        for set in std::iter::once(&members.voters).chain(&members.outgoing) {
+            let holds = |host: &&Host| {
+                let disk = &host.disk;
+                let in_snapshot = disk.snapshot.as_ref().is_some_and(|s| s.meta.pos.index >= entry.index);
+                let in_log = disk.log.iter().rev().any(|e| e == entry);
+                let counts = set.get(&host.id).is_some_and(|s| s.is_none_or(|s| s == disk.store));
+                counts && (in_snapshot || in_log)
+            };
+            let n = hosts.iter().filter(holds).count();
+            assert!(2 * n > set.len(), "S5: {} was committed with {n} of {} disks", entry.index, set.len());
+        }
     }
 
     /// No two leases at once, claims of the dead and the frozen included.

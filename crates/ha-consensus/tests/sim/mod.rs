@@ -4,4 +4,5 @@ pub mod chaos;
 pub mod host;
 pub mod ledger;
 pub mod rng;
+mod scenarios;
 pub mod world;

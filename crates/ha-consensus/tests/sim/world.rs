@@ -38,6 +38,12 @@ pub struct World {
     streams: BTreeMap<(usize, usize), u64>,
     pub formation: Vec<NodeId>,
     pub events: u64,
+    /// Messages that this picks are kept back until `release`.
+    pub hold: Option<fn(&Message<u64>) -> bool>,
+    held: Vec<(usize, usize, Message<u64>)>,
+    pub sent: u64,
+    pub writes: u64,
+    sent_by: BTreeMap<usize, u64>,
     /// Of all that happened: two runs of one seed must have the same (S15).
     pub trace: u64,
     pub next_value: u64,
@@ -68,6 +74,11 @@ impl World {
             streams: BTreeMap::new(),
             formation: names[..voters].to_vec(),
             events: 0,
+            hold: None,
+            held: Vec::new(),
+            sent: 0,
+            writes: 0,
+            sent_by: BTreeMap::new(),
             trace: seed,
             next_value: 1,
             queue: BTreeMap::new(),
@@ -142,6 +153,7 @@ impl World {
             }
             self.carry_out(i, ready);
         }
+        self.ledger.leading(&self.hosts[i]);
         self.ledger.leases(self.t, &self.hosts[i]);
         let host = &mut self.hosts[i];
         let Some(at) = host.raft.as_ref().and_then(Raft::next_deadline) else { return };
@@ -159,6 +171,7 @@ impl World {
             let slow = if self.weather.slow_disk { 400 } else { 20 };
             let due = self.t + self.rng.range(MS / 2, slow * MS);
             let id = persist.id;
+            self.writes += 1;
             self.hosts[i].writing.push_back(persist);
             self.at(due, Happening::Written { host: i, life, id });
         }
@@ -174,7 +187,9 @@ impl World {
         }
         for entry in &ready.committed {
             self.hosts[i].apply(entry);
-            self.ledger.applied(&self.hosts[i], entry);
+            if self.ledger.applied(&self.hosts[i], entry) {
+                self.ledger.held_by_quorum(&self.hosts, i, entry);
+            }
         }
         for event in ready.events {
             self.happened(i, event);
@@ -185,7 +200,7 @@ impl World {
         self.trace =
             self.trace.rotate_left(7) ^ self.t ^ format!("{i}{event:?}").bytes().map(u64::from).sum::<u64>();
         match event {
-            Event::BecameLeader { term } => self.ledger.became_leader(&self.hosts[i], term),
+            Event::BecameLeader { term } => self.ledger.became_leader(self.t, &self.hosts[i], term),
             Event::SteppedDown { why, .. } => self.ledger.stepped_down(&self.hosts[i], why),
             Event::VotersChanged { index, membership } => {
                 self.ledger.members_changed(&self.hosts[i], index, &membership);
@@ -208,8 +223,24 @@ impl World {
         if self.cut.contains(&(from, to)) || self.rng.chance(self.weather.loss) {
             return None;
         }
-        let most = if self.rng.chance(self.weather.slow) { 600 } else { 4 };
+        let most = if self.rng.chance(self.weather.slow) { 1500 } else { 4 };
         Some(self.t + self.rng.range(MS / 10, most * MS))
+    }
+
+    /// Delivers now what was kept back; returns how many that were.
+    pub fn release(&mut self) -> usize {
+        self.hold = None;
+        let held = std::mem::take(&mut self.held);
+        let n = held.len();
+        for (from, to, message) in held {
+            let stream = self.stream(from, to);
+            self.at(self.t, Happening::Message { from, to, stream, message });
+        }
+        n
+    }
+
+    pub fn sent_by(&self, host: usize) -> u64 {
+        self.sent_by.get(&host).copied().unwrap_or(0)
     }
 
     fn stream(&self, from: usize, to: usize) -> u64 {
@@ -222,6 +253,12 @@ impl World {
 
     fn send(&mut self, from: usize, to: &NodeId, message: Message<u64>) {
         let to = self.index_of(to);
+        self.sent += 1;
+        *self.sent_by.entry(from).or_default() += 1;
+        if self.hold.is_some_and(|hold| hold(&message)) {
+            self.held.push((from, to, message));
+            return;
+        }
         let copies = 1 + u64::from(self.rng.chance(self.weather.duplicate));
         for _ in 0..copies {
             if let Some(at) = self.arrival(from, to) {

@@ -1,0 +1,376 @@
+//! One story each, in calm weather: what a reader of the design would try first.
+
+use super::host::{Disk, MS, T_LOST_MS};
+use super::world::World;
+use ha_consensus::{BarReason, Body, ChangeError, ProposeError, Raft, Role, TransferError, Voter, VoterSet};
+use ha_model::{NodeId, Term};
+
+fn run(world: &mut World, ms: u64) {
+    world.run(world.t + ms * MS, &mut |_| {});
+}
+
+/// Three voters (and `extra` hosts that are not members yet) with a leader and bound stores.
+fn formed(seed: u64, extra: usize) -> (World, usize) {
+    let mut world = World::new(seed, 3 + extra, 3);
+    run(&mut world, 3 * T_LOST_MS);
+    let leader = world.leader().expect("a leader after three T_lost");
+    (world, leader)
+}
+
+fn raft(world: &World, i: usize) -> &Raft<u64> {
+    world.raft(i).expect("it runs")
+}
+
+fn others(world: &World, i: usize) -> Vec<usize> {
+    (0..world.hosts.len()).filter(|o| *o != i).collect()
+}
+
+fn cut(world: &mut World, i: usize) {
+    for o in others(world, i) {
+        world.cut.extend([(i, o), (o, i)]);
+    }
+}
+
+fn named(world: &World, voters: &[usize], learners: &[usize]) -> VoterSet {
+    VoterSet {
+        voters: voters
+            .iter()
+            .map(|i| Voter { node: world.hosts[*i].id.clone(), store: Some(world.hosts[*i].disk.store) })
+            .collect(),
+        learners: learners.iter().map(|i| world.hosts[*i].id.clone()).collect(),
+    }
+}
+
+fn change(world: &mut World, leader: usize, set: VoterSet) -> Result<(), ChangeError> {
+    let mut answer = None;
+    world.input(leader, |raft, now| answer = Some(raft.change_voters(now, set).map(drop)));
+    answer.unwrap()
+}
+
+fn propose(world: &mut World, i: usize) -> Result<(), ProposeError> {
+    let mut answer = None;
+    world.input(i, |raft, now| answer = Some(raft.propose(now, vec![1]).map(drop)));
+    answer.unwrap()
+}
+
+/// Whether what the leader proposes now gets committed within a second.
+fn commits(world: &mut World, leader: usize) -> bool {
+    propose(world, leader).unwrap();
+    let index = raft(world, leader).last_log().index;
+    run(world, 1000);
+    raft(world, leader).commit_index() >= index
+}
+
+#[test]
+fn a_cluster_forms_and_binds_its_stores() {
+    let (world, leader) = formed(1, 0);
+    assert_eq!(leader, 0, "the first by name stands first");
+    for i in 0..3 {
+        let members = raft(&world, i).membership();
+        assert!(members.voters.values().all(Option::is_some), "{members:?}");
+        assert_eq!(raft(&world, i).leader(), Some(&world.hosts[0].id));
+    }
+    assert_eq!(world.ledger.elections, 1);
+}
+
+#[test]
+fn nobody_stands_before_a_quorum_is_heard() {
+    let mut world = World::new(2, 3, 3);
+    world.crash(1);
+    world.crash(2);
+    run(&mut world, 20 * T_LOST_MS);
+    assert_eq!((raft(&world, 0).term(), raft(&world, 0).role()), (Term(0), Role::Follower));
+    assert_eq!(world.sent, 0, "nothing to say to nobody");
+    world.start(1);
+    run(&mut world, 2 * T_LOST_MS);
+    assert!(world.leader().is_some());
+}
+
+#[test]
+fn the_next_by_rank_takes_over_in_t_lost() {
+    let (mut world, leader) = formed(3, 0);
+    world.crash(leader);
+    run(&mut world, T_LOST_MS - 1);
+    assert!(world.leader().is_none(), "not before T_lost");
+    run(&mut world, 250);
+    assert_eq!(world.leader(), Some(1), "b before c");
+    assert_eq!(world.ledger.elections, 2, "one election, no collision");
+}
+
+#[test]
+fn idle_is_silent() {
+    let (mut world, _) = formed(4, 0);
+    let before = (world.sent, world.writes);
+    run(&mut world, 20 * T_LOST_MS);
+    assert_eq!((world.sent, world.writes), before, "L7: beats alone keep a stable cluster");
+}
+
+#[test]
+fn one_that_hears_nobody_disturbs_nobody() {
+    let (mut world, leader) = formed(5, 0);
+    let term = raft(&world, leader).term();
+    world.cut.extend([(0, 2), (1, 2)]);
+    run(&mut world, 20 * T_LOST_MS);
+    world.cut.clear();
+    run(&mut world, 5 * T_LOST_MS);
+    assert_eq!((world.leader(), raft(&world, leader).term()), (Some(leader), term), "L5");
+}
+
+#[test]
+fn a_leader_that_is_not_heard_steps_down() {
+    let (mut world, leader) = formed(6, 0);
+    cut(&mut world, leader);
+    run(&mut world, T_LOST_MS * 795 / 1000);
+    let clock = world.hosts[leader].clock(world.t);
+    let lease = raft(&world, leader).lease_until();
+    assert!(lease.is_none_or(|until| until <= clock), "the lease ends before others may stand: {lease:?}");
+    assert!(raft(&world, leader).is_leader());
+    run(&mut world, T_LOST_MS / 4);
+    assert!(!raft(&world, leader).is_leader(), "check-quorum");
+}
+
+#[test]
+fn a_frozen_leader_wakes_up_without_lease() {
+    let (mut world, leader) = formed(7, 0);
+    world.hosts[leader].frozen_until = world.t + 5 * T_LOST_MS * MS;
+    run(&mut world, 5 * T_LOST_MS - 1);
+    assert_eq!(world.leader().map(|l| l != leader), Some(true));
+    let host = &world.hosts[leader];
+    let until = host.raft.as_ref().unwrap().lease_until().expect("as it was when it froze");
+    assert!(until < host.clock(world.t), "what it last claimed is over");
+    run(&mut world, 500);
+    assert!(!raft(&world, leader).is_leader());
+}
+
+#[test]
+fn leadership_is_handed_over_at_once() {
+    let (mut world, leader) = formed(8, 0);
+    let to = world.hosts[2].id.clone();
+    world.input(leader, |raft, now| raft.transfer(now, &to).unwrap());
+    assert_eq!(raft(&world, leader).lease_until(), None, "given up first");
+    assert!(matches!(propose(&mut world, leader), Err(ProposeError::Transferring { .. })));
+    run(&mut world, 150);
+    assert_eq!(world.leader(), Some(2), "in spite of the lease");
+}
+
+#[test]
+fn a_hand_over_that_fails_gives_the_lease_back() {
+    let (mut world, leader) = formed(9, 0);
+    let to = world.hosts[1].id.clone();
+    cut(&mut world, 1);
+    world.input(leader, |raft, now| raft.transfer(now, &to).unwrap());
+    run(&mut world, T_LOST_MS + 300);
+    assert_eq!(world.ledger.transfers_failed, 1);
+    assert!(raft(&world, leader).lease_until().is_some() && commits(&mut world, leader));
+    world.input(leader, |raft, now| {
+        assert_eq!(raft.transfer(now, &to), Err(TransferError::Silent(to.clone())))
+    });
+}
+
+/// The hand-over is called off, and only then its request arrives.
+fn late_hand_over(after_ms: u64) -> (World, usize) {
+    let (mut world, leader) = formed(16, 0);
+    let to = world.hosts[1].id.clone();
+    world.hold = Some(|message| matches!(message.body, Body::TransferNow { .. }));
+    world.input(leader, |raft, now| raft.transfer(now, &to).unwrap());
+    while world.ledger.transfers_failed == 0 {
+        run(&mut world, 1);
+    }
+    run(&mut world, after_ms);
+    assert_eq!(world.release(), 1);
+    run(&mut world, 90);
+    (world, leader)
+}
+
+#[test]
+fn a_late_hand_over_finds_no_lease_to_break() {
+    // Nobody has heard yet that it is off: b is elected, and the judge sees that a claimed no lease meanwhile.
+    let (world, leader) = late_hand_over(0);
+    assert!(world.leader() != Some(leader));
+    // All have heard it: the request is void.
+    let (world, leader) = late_hand_over(300);
+    assert_eq!(world.leader(), Some(leader));
+    assert!(raft(&world, leader).lease_until().is_some());
+}
+
+#[test]
+fn a_restart_does_not_free_from_a_promise() {
+    let (mut world, leader) = formed(17, 0);
+    cut(&mut world, leader);
+    world.cut.retain(|pair| *pair != (0, 1) && *pair != (1, 0));
+    run(&mut world, 3 * T_LOST_MS);
+    assert_eq!(world.leader(), Some(leader), "it rests on b alone; c waits for its chance");
+    cut(&mut world, leader);
+    world.crash(1);
+    world.start(1);
+    run(&mut world, T_LOST_MS * 79 / 100);
+    assert_eq!(world.ledger.elections, 1, "b promised, before it restarted");
+    run(&mut world, 2 * T_LOST_MS);
+    assert!(world.leader() != Some(leader), "then one of the two leads");
+}
+
+#[test]
+fn a_leader_that_meets_a_higher_term_stands_again_at_once() {
+    let (mut world, leader) = formed(18, 0);
+    world.crash(2);
+    world.hosts[2].disk.hard.term = Term(40);
+    world.hosts[2].disk.hard.acked = ha_model::Index(0);
+    world.start(2);
+    run(&mut world, T_LOST_MS / 2);
+    assert_eq!(
+        (world.leader(), raft(&world, leader).term()),
+        (Some(leader), Term(41)),
+        "nobody waits for silence"
+    );
+    assert_eq!(raft(&world, 2).leader(), Some(&world.hosts[leader].id));
+    assert_eq!(world.ledger.outvoted, 1);
+}
+
+#[test]
+fn a_removed_leader_hands_over() {
+    let (mut world, leader) = formed(10, 2);
+    let set = named(&world, &[0, 1, 2], &[3, 4]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 1000);
+    let set = named(&world, &[1, 2, 3], &[4]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 600);
+    let new = world.leader().expect("another leads without waiting for silence");
+    assert!(new != leader && commits(&mut world, new));
+}
+
+#[test]
+fn changes_that_would_break_the_vote_are_refused() {
+    let (mut world, leader) = formed(11, 1);
+    let even = named(&world, &[0, 1], &[2]);
+    assert_eq!(change(&mut world, leader, even), Err(ChangeError::EvenVoters(2)));
+    let (strange, joint) = (named(&world, &[0, 1, 3], &[2]), named(&world, &[0], &[1, 2]));
+    let d = world.hosts[3].id.clone();
+    assert!(
+        matches!(change(&mut world, leader, strange), Err(ChangeError::NotCaughtUp { node, .. }) if node == d)
+    );
+    let both = VoterSet { learners: vec![NodeId::from("a")], ..named(&world, &[0, 1, 2], &[]) };
+    assert_eq!(change(&mut world, leader, both), Err(ChangeError::Twice(NodeId::from("a"))));
+    assert!(change(&mut world, 1, joint.clone()).is_err(), "only the leader");
+    change(&mut world, leader, joint.clone()).unwrap();
+    assert!(raft(&world, leader).membership().is_joint());
+    assert_eq!(change(&mut world, leader, joint), Err(ChangeError::InProgress));
+    run(&mut world, 300);
+    assert!(!raft(&world, leader).membership().is_joint(), "left by itself");
+    assert_eq!(raft(&world, 1).role(), Role::Learner);
+    let silent = named(&world, &[0, 1, 2], &[]);
+    cut(&mut world, leader);
+    run(&mut world, 2 * T_LOST_MS);
+    assert_eq!(change(&mut world, leader, silent), Err(ChangeError::NoQuorum));
+}
+
+#[test]
+fn a_learner_joins_from_nothing_and_becomes_a_voter() {
+    let (mut world, leader) = formed(12, 1);
+    for _ in 0..50 {
+        propose(&mut world, leader).unwrap();
+        run(&mut world, 30);
+    }
+    assert!(raft(&world, leader).snapshot().meta.pos.index.0 > 0, "compacted");
+    assert_eq!(raft(&world, 3).role(), Role::Learner);
+    let set = named(&world, &[0, 1, 2], &[3]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 1000);
+    assert_eq!(raft(&world, 3).commit_index(), raft(&world, leader).commit_index());
+    assert!(world.ledger.installs > 0, "by a snapshot");
+    assert!(world.hosts[3].disk.hard.no_vote);
+    let set = named(&world, &[0, 1, 3], &[2]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 500);
+    cut(&mut world, 1);
+    assert!(commits(&mut world, leader), "with the vote of the new one");
+    assert!(!world.hosts[3].disk.hard.no_vote);
+}
+
+#[test]
+fn a_restored_disk_is_barred_until_it_is_voted_out_and_in() {
+    let (mut world, leader) = formed(13, 1);
+    let set = named(&world, &[0, 1, 2], &[3]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 1000);
+    let yesterday = world.hosts[1].disk.clone();
+    assert!(commits(&mut world, leader));
+    world.crash(1);
+    world.hosts[1].disk = yesterday;
+    world.start(1);
+    run(&mut world, 500);
+    let b = world.hosts[1].id.clone();
+    for i in [0, 2] {
+        assert_eq!(raft(&world, i).barred(&b), Some(BarReason::Regressed), "S10: all who knew better");
+    }
+    assert_eq!(raft(&world, 1).commit_index(), raft(&world, leader).commit_index(), "it still gets the log");
+    cut(&mut world, 2);
+    assert!(!commits(&mut world, leader), "S10: its acknowledgements do not count");
+    run(&mut world, 2 * T_LOST_MS);
+    assert!(world.leader().is_none(), "nor for a lease or a vote");
+    // The memory outlives those who remember.
+    world.cut.clear();
+    world.crash(leader);
+    world.start(leader);
+    run(&mut world, 3 * T_LOST_MS);
+    let leader = world.leader().expect("a and c");
+    assert_eq!(raft(&world, leader).barred(&b), Some(BarReason::Regressed));
+    let rest = |world: &World, x: usize| named(world, &[0, 2, x], &[4 - x]);
+    let set = rest(&world, 3);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 500);
+    let set = rest(&world, 1);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 500);
+    assert_eq!(raft(&world, leader).barred(&b), None);
+    cut(&mut world, 2 - leader);
+    assert!(commits(&mut world, leader), "b votes again");
+}
+
+#[test]
+fn a_new_store_has_no_vote_until_it_is_named() {
+    let (mut world, leader) = formed(14, 0);
+    world.crash(2);
+    world.hosts[2].disk = Disk::new(99);
+    world.hosts[2].wiped = true;
+    world.start(2);
+    run(&mut world, 1500);
+    let c = world.hosts[2].id.clone();
+    assert_eq!(raft(&world, leader).barred(&c), Some(BarReason::OtherStore));
+    assert_eq!(raft(&world, 2).role(), Role::Learner);
+    // Its restart must not make it forget that it has no vote.
+    world.crash(2);
+    world.start(2);
+    cut(&mut world, 1);
+    run(&mut world, T_LOST_MS / 2);
+    assert!(!commits(&mut world, leader));
+    world.cut.clear();
+    run(&mut world, 3 * T_LOST_MS);
+    let leader = world.leader().expect("a and b");
+    let set = named(&world, &[0, 1, 2], &[]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 500);
+    assert_eq!(raft(&world, leader).barred(&c), None);
+    cut(&mut world, 1 - leader);
+    assert!(commits(&mut world, leader), "the new store votes");
+}
+
+#[test]
+fn a_failed_write_ends_all_acknowledgement() {
+    let (mut world, leader) = formed(15, 0);
+    propose(&mut world, leader).unwrap();
+    let lost = world.hosts[leader].writing.front().unwrap().id;
+    world.hosts[leader].writing.clear();
+    world.input(leader, |raft, now| raft.persist_failed(now, lost));
+    assert_eq!(raft(&world, leader).role(), Role::Failed);
+    let sent = world.sent_by(leader);
+    run(&mut world, 5 * T_LOST_MS);
+    assert_eq!(world.sent_by(leader), sent, "S16: not a word");
+    let new = world.leader().expect("the others go on");
+    let part = raft(&world, leader).beat_part(world.hosts[leader].clock(world.t), &world.hosts[new].id);
+    assert!(part.ack.is_none() && !part.leads, "S16: no acknowledgement by beat either");
+    world.crash(leader);
+    world.start(leader);
+    run(&mut world, 1000);
+    assert_eq!(raft(&world, leader).commit_index(), raft(&world, new).commit_index());
+}
