@@ -1,0 +1,164 @@
+//! What nodes say to each other on the ordered stream, and the body of a heartbeat.
+
+use ha_consensus::{BeatPart, Message};
+use ha_fencing::{AttemptReport, DevicePlan, LevelPlan, PathTestReport};
+use ha_model::{
+    AdminReply, AdminRequest, BootNs, Incarnation, InstanceId, LogEntry, NodeId, Observed, OrderStamp,
+    PlanId, ResourceConfig, SessionId, Term,
+};
+use serde::{Deserialize, Serialize};
+
+/// A message on the stream between two nodes. Variants are only appended.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum PeerMessage {
+    /// Votes and log.
+    Raft(Message<LogEntry>),
+    /// Leader to node: do this.
+    Order(Order),
+    /// Node to leader: so it stands.
+    Report(Report),
+    /// Leader to executor.
+    ExecOrder(ExecOrder),
+    /// Executor to leader.
+    ExecReport(ExecReport),
+    /// A node passes an operator's request on to the leader.
+    Admin {
+        /// Number at the asking node.
+        id: u64,
+        /// Who asks.
+        who: String,
+        /// What.
+        request: AdminRequest,
+    },
+    /// The leader's answer.
+    AdminReply {
+        /// Number at the asking node.
+        id: u64,
+        /// Answer.
+        reply: AdminReply,
+    },
+    /// The leader of a term has no report of the receiver yet.
+    ReportWanted {
+        /// The term.
+        term: Term,
+    },
+}
+
+/// An order to a node about one instance.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// Which order, for which boot and daemon start.
+    pub stamp: OrderStamp,
+    /// The instance.
+    pub instance: InstanceId,
+    /// What to do.
+    pub op: OrderOp,
+    /// The resource as the leader's plan saw it.
+    pub spec: ResourceConfig,
+    /// The ledger has an open permission for it there: it may be running already.
+    pub was_permitted: bool,
+}
+
+/// What a node can be ordered to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum OrderOp {
+    /// Find out.
+    Probe,
+    /// Start.
+    Start,
+    /// Stop.
+    Stop,
+}
+
+/// What a node says of itself to the leader of `term`. Always the whole; the leader takes what is new.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The leader's term; the node refuses orders of older terms from here on.
+    pub term: Term,
+    /// Boot.
+    pub incarnation: Incarnation,
+    /// Daemon start.
+    pub session: SessionId,
+    /// Grows within the session.
+    pub seq: u64,
+    /// Newest order acted on or passed over.
+    pub acted: (Term, PlanId),
+    /// Every instance it knows.
+    pub instances: Vec<(InstanceId, Observed)>,
+    /// Warnings of this node.
+    pub warnings: Vec<(ha_model::Level, String)>,
+}
+
+/// A job for an executor of fencing. Refused when its term is not the newest known.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ExecOrder {
+    /// The leader's term.
+    pub term: Term,
+    /// Number within the term.
+    pub job: u64,
+    /// The node whose power is concerned.
+    pub target: NodeId,
+    /// What.
+    pub what: ExecJob,
+}
+
+/// What an executor can be asked.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum ExecJob {
+    /// Cut by these levels.
+    Cut(Vec<LevelPlan>),
+    /// Read, harmlessly.
+    Test {
+        /// Device and outlets.
+        plan: DevicePlan,
+        /// An agent that calls missing outlets off is believed.
+        is_missing_off_waived: bool,
+    },
+    /// Switch on.
+    PowerOn(Vec<DevicePlan>),
+    /// Stop whatever runs for the target.
+    Cancel,
+}
+
+/// What an executor says.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ExecReport {
+    /// The term of the order.
+    pub term: Term,
+    /// Its number.
+    pub job: u64,
+    /// The node.
+    pub target: NodeId,
+    /// How it ended.
+    pub result: ExecResult,
+}
+
+/// How an executor's job ended.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum ExecResult {
+    /// An attempt to cut.
+    Cut(AttemptReport),
+    /// A test.
+    Test(PathTestReport),
+    /// Power on.
+    PowerOn(Result<(), String>),
+}
+
+/// The body of a heartbeat to one peer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BeatBody {
+    /// Boot.
+    pub incarnation: Incarnation,
+    /// Daemon start.
+    pub session: SessionId,
+    /// Votes' part.
+    pub votes: BeatPart,
+    /// First bytes of the configuration in force: positions in `hears` mean something only where it is the same.
+    pub config: [u8; 4],
+    /// Whom the sender hears, by position among the nodes in order of names.
+    pub hears: u32,
+    /// The newest sending time of the receiver that the sender's *core* has seen: a grant counts from it.
+    pub core_ack: Option<BootNs>,
+    /// From the leader to a member: what runs in that boot may go on.
+    pub granted: Option<Incarnation>,
+}

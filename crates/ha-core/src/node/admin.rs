@@ -1,0 +1,223 @@
+//! Operators' requests: answered here, passed on to the leader, or answered after what was proposed is applied.
+
+use super::Node;
+use super::lead::Key;
+use crate::effect::Effect;
+use crate::message::PeerMessage;
+use ha_model::{
+    AdminReply, AdminRequest, BootNs, DeviceId, Entry, Index, NodeId, Notice, Now, TimelineEvent,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Requests under way at one node; more are refused at once.
+const PENDING_MAX: usize = 64;
+
+/// How long a request waits for the leader or for its entry to commit.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// How long a test of fence paths may take before what is known is answered.
+const WAIT_TESTS: Duration = Duration::from_secs(60);
+
+/// Where an answer goes.
+#[derive(Clone, PartialEq, Debug)]
+enum Asker {
+    Here(u64),
+    There(NodeId, u64),
+}
+
+/// What an answer waits for.
+#[derive(Clone, PartialEq, Debug)]
+enum Wait {
+    Leader,
+    Applied { index: Index, message: String },
+    Tests { keys: Vec<(DeviceId, NodeId, NodeId)>, node: Option<NodeId> },
+}
+
+#[derive(Clone, Debug)]
+struct Pending {
+    asker: Asker,
+    wait: Wait,
+    until: BootNs,
+}
+
+/// Requests under way.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    pending: BTreeMap<u64, Pending>,
+    next: u64,
+}
+
+impl Desk {
+    pub fn next_deadline(&self) -> Option<BootNs> {
+        self.pending.values().map(|p| p.until).min()
+    }
+}
+
+/// What carrying out a request came to.
+pub(super) enum Outcome {
+    Reply(AdminReply),
+    /// Proposed: answer with this sentence when it is applied.
+    Proposed(Option<Index>, String),
+    /// Paths are being tested.
+    Testing(Vec<(DeviceId, NodeId, NodeId)>, Option<NodeId>),
+}
+
+pub(super) fn refused(why: impl Into<String>, help: impl Into<String>) -> Outcome {
+    let help: String = help.into();
+    Outcome::Reply(AdminReply::Refused { why: why.into(), help: (!help.is_empty()).then_some(help) })
+}
+
+impl Node {
+    pub(super) fn admin(&mut self, now: Now, id: u64, who: String, request: AdminRequest) {
+        let who = format!("{who} on {}", self.setup.me);
+        let asker = Asker::Here(id);
+        if self.serves() {
+            return self.carry_out_request(now, asker, who, request);
+        }
+        let leader = self.raft.leader().filter(|l| self.streams.contains(*l)).cloned();
+        match (leader, &request) {
+            (Some(leader), _) => self.pass_on(now, asker, &leader, who, request),
+            (None, AdminRequest::Status) => {
+                let view = self.status(now);
+                self.answer(asker, AdminReply::Status(Box::new(view)));
+            }
+            (None, AdminRequest::Timeline { limit }) => {
+                let events = self.events(*limit, |_| true);
+                self.answer(asker, AdminReply::Timeline { events });
+            }
+            (None, _) => self.answer(asker, AdminReply::Unavailable { why: self.why_no_leader(now) }),
+        }
+    }
+
+    pub(super) fn admin_forwarded(
+        &mut self,
+        now: Now,
+        from: &NodeId,
+        id: u64,
+        who: String,
+        request: AdminRequest,
+    ) {
+        let asker = Asker::There(from.clone(), id);
+        if self.serves() {
+            self.carry_out_request(now, asker, who, request);
+        } else {
+            let why = "leadership has just moved; ask again".to_owned();
+            self.answer(asker, AdminReply::Unavailable { why });
+        }
+    }
+
+    fn serves(&self) -> bool {
+        self.lead.as_ref().is_some_and(|l| l.is_serving)
+    }
+
+    fn pass_on(&mut self, now: Now, asker: Asker, leader: &NodeId, who: String, request: AdminRequest) {
+        let wait = if matches!(request, AdminRequest::FenceTest { .. }) { WAIT_TESTS } else { WAIT };
+        let Some(id) = self.enlist(asker, Wait::Leader, now.boot + wait) else { return };
+        self.send(leader, PeerMessage::Admin { id, who, request });
+    }
+
+    fn enlist(&mut self, asker: Asker, wait: Wait, until: BootNs) -> Option<u64> {
+        if self.desk.pending.len() >= PENDING_MAX {
+            let why = format!("{PENDING_MAX} requests are under way at this node; ask again in a moment");
+            self.answer(asker, AdminReply::Unavailable { why });
+            return None;
+        }
+        self.desk.next += 1;
+        let id = self.desk.next;
+        self.desk.pending.insert(id, Pending { asker, wait, until });
+        Some(id)
+    }
+
+    fn carry_out_request(&mut self, now: Now, asker: Asker, who: String, request: AdminRequest) {
+        match self.execute(now, &who, request) {
+            Outcome::Reply(reply) => self.answer(asker, reply),
+            Outcome::Proposed(None, _) => {
+                let why = "the log takes no entries now (leadership may be moving); ask again".to_owned();
+                self.answer(asker, AdminReply::Unavailable { why });
+            }
+            Outcome::Proposed(Some(index), message) => {
+                self.enlist(asker, Wait::Applied { index, message }, now.boot + WAIT);
+            }
+            Outcome::Testing(keys, node) => {
+                self.enlist(asker, Wait::Tests { keys, node }, now.boot + WAIT_TESTS);
+            }
+        }
+    }
+
+    pub(super) fn admin_reply(&mut self, id: u64, reply: AdminReply) {
+        if let Some(pending) = self.desk.pending.remove(&id) {
+            self.answer(pending.asker, reply);
+        }
+    }
+
+    fn answer(&mut self, asker: Asker, reply: AdminReply) {
+        match asker {
+            Asker::Here(id) => self.out.push(Effect::AdminReply { id, reply: Box::new(reply) }),
+            Asker::There(node, id) => self.send(&node, PeerMessage::AdminReply { id, reply }),
+        }
+    }
+
+    pub(super) fn desk_duties(&mut self, now: Now) {
+        let mut done = Vec::new();
+        for (id, pending) in &self.desk.pending {
+            let reply = match &pending.wait {
+                Wait::Applied { index, message } if self.applied >= *index => {
+                    Some(self.reply_applied(*index, message))
+                }
+                Wait::Tests { keys, node } if keys.iter().all(|k| !self.is_test_open(k)) => {
+                    Some(AdminReply::FenceTest { paths: self.path_views(node.as_ref()) })
+                }
+                Wait::Tests { node, .. } if now.boot >= pending.until => {
+                    Some(AdminReply::FenceTest { paths: self.path_views(node.as_ref()) })
+                }
+                Wait::Leader | Wait::Applied { .. } if now.boot >= pending.until => {
+                    let why = "no answer in time; what was asked may still happen: look at hactl timeline"
+                        .to_owned();
+                    Some(AdminReply::Unavailable { why })
+                }
+                Wait::Leader | Wait::Applied { .. } | Wait::Tests { .. } => None,
+            };
+            done.extend(reply.map(|r| (*id, pending.asker.clone(), r)));
+        }
+        for (id, asker, reply) in done {
+            self.desk.pending.remove(&id);
+            self.answer(asker, reply);
+        }
+    }
+
+    /// An entry without effect says why; all else is done.
+    fn reply_applied(&self, index: Index, message: &str) -> AdminReply {
+        let void =
+            self.state.events.iter().rev().take_while(|e| e.index >= index).find_map(|e| match &e.notice {
+                Notice::EntryVoid { why, .. } if e.index == index => Some(why.clone()),
+                _ => None,
+            });
+        match void {
+            Some(why) => AdminReply::Refused { why, help: None },
+            None => AdminReply::Done { message: message.to_owned() },
+        }
+    }
+
+    fn is_test_open(&self, key: &(DeviceId, NodeId, NodeId)) -> bool {
+        let (device, target, executor) = key;
+        let is_proposed = self.is_proposed(&Key::Path(device.clone(), target.clone(), executor.clone()));
+        is_proposed
+            || self
+                .lead
+                .as_ref()
+                .is_some_and(|l| l.paths.get(key).is_some_and(|c| c.is_asked || c.is_running))
+    }
+
+    pub(super) fn propose_request(&mut self, now: Now, entry: Entry, message: String) -> Outcome {
+        self.desk.next += 1;
+        let key = Key::Admin(self.desk.next);
+        Outcome::Proposed(self.propose(now, key, entry), message)
+    }
+
+    pub(super) fn events(&self, limit: u32, which: impl Fn(&Notice) -> bool) -> Vec<TimelineEvent> {
+        let chosen: Vec<_> = self.state.events.iter().filter(|e| which(&e.notice)).collect();
+        let skip = chosen.len().saturating_sub(limit as usize);
+        chosen.into_iter().skip(skip).cloned().collect()
+    }
+}

@@ -1,0 +1,114 @@
+//! Heartbeats in and out, and the grant at both ends.
+
+use super::Node;
+use crate::effect::Effect;
+use crate::input::BeatIn;
+use crate::message::BeatBody;
+use ha_membership::{Beat, Judgement};
+use ha_model::{Incarnation, NodeId, Now, Role};
+use ha_scheduler::NodeStatus;
+
+/// A node is said to be heard when its last heartbeat is at most so many intervals old: three, so that hearsay is
+/// never older than the silence after which a leader acts on it.
+const HEARD_BEATS: u32 = 3;
+
+impl Node {
+    pub(super) fn beat(&mut self, now: Now, beat: BeatIn) {
+        let body = &beat.body;
+        if self.is_over(&beat.from, body.incarnation) {
+            self.heard_after_its_end(now, &beat.from);
+            return; // S18: nothing of a condemned boot counts
+        }
+        let sha = self.config.sha256;
+        let same_config = body.config == [sha[0], sha[1], sha[2], sha[3]];
+        let judged = self.membership.beat(&Beat {
+            from: beat.from.clone(),
+            link: beat.link,
+            received_at: beat.received_at,
+            sent_at: beat.sent_at,
+            echo: beat.echo,
+            ages: beat.ages,
+            incarnation: body.incarnation,
+            session: body.session,
+            hears: same_config.then_some(body.hears),
+        });
+        if judged != Judgement::Counts {
+            return;
+        }
+        self.daemon_gone.remove(&beat.from);
+        let newest = self.core_acks.entry(beat.from.clone()).or_default();
+        let is_newer = beat.sent_at > *newest;
+        *newest = if is_newer { beat.sent_at } else { *newest };
+        self.raft.beat(now.boot, &beat.from, &body.votes, beat.sent_at);
+        if body.granted == Some(self.setup.incarnation)
+            && let Some(sent_at) = body.core_ack
+        {
+            self.grant.extend(sent_at, self.config.timing.t_grant);
+        }
+    }
+
+    /// Whether a boot of a node is over or condemned.
+    fn is_over(&self, node: &NodeId, incarnation: Incarnation) -> bool {
+        self.state.node(node).is_some_and(|r| r.has_ended(incarnation))
+    }
+
+    /// The leader's side of the grant: to members in the boot that the log knows, nobody else (S18).
+    pub(super) fn granted_to(&self, node: &NodeId, now: Now) -> Option<Incarnation> {
+        let lead = self.lead.as_ref()?;
+        if !lead.is_serving || self.raft.lease_until().is_none_or(|l| l <= now.boot) {
+            return None;
+        }
+        let record = self.state.node(node)?;
+        let is_doubted = lead.is_lost_proposed(node);
+        (record.status == NodeStatus::Member && !is_doubted).then_some(record.incarnation).flatten()
+    }
+
+    pub(super) fn grant_and_beats(&mut self, now: Now) {
+        let timing = self.config.timing;
+        if self.granted_to(&self.setup.me.clone(), now) == Some(self.setup.incarnation)
+            && let Some(lease) = self.raft.lease_until()
+        {
+            // Our own grant counts, as everybody's, from when the heartbeat was sent that a quorum acknowledged.
+            self.grant.extend(lease - timing.t_lease, timing.t_grant);
+        }
+        if let Some(until) = self.grant.until().filter(|u| self.told_grant != Some(*u)) {
+            self.told_grant = Some(until);
+            self.out.push(Effect::Grant { until });
+        }
+        let hears = self
+            .config
+            .nodes
+            .keys()
+            .enumerate()
+            .filter(|(_, id)| {
+                self.membership.silence(id, now.boot).is_some_and(|s| s <= timing.beat * HEARD_BEATS)
+                    && self.membership.is_present(id, now.boot)
+            })
+            .fold(0u32, |bits, (i, _)| bits | 1 << i);
+        let sha = self.config.sha256;
+        let bodies = self
+            .config
+            .nodes
+            .keys()
+            .filter(|id| **id != self.setup.me)
+            .map(|id| {
+                let body = BeatBody {
+                    incarnation: self.setup.incarnation,
+                    session: self.setup.session,
+                    votes: self.raft.beat_part(now.boot, id),
+                    config: [sha[0], sha[1], sha[2], sha[3]],
+                    hears,
+                    core_ack: self.core_acks.get(id).copied(),
+                    granted: self.granted_to(id, now),
+                };
+                (id.clone(), body)
+            })
+            .collect();
+        let is_urgent = std::mem::take(&mut self.is_beat_urgent);
+        self.out.push(Effect::Beat { valid_until: now.boot + timing.core_age_max, bodies, is_urgent });
+    }
+
+    pub(super) fn is_member_role(&self, node: &NodeId) -> bool {
+        self.config.nodes.get(node).is_some_and(|n| n.role == Role::Member)
+    }
+}

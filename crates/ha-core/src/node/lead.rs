@@ -1,0 +1,181 @@
+//! What only a leader has, and the order of its duties. All of it is volatile: a new leader starts from the log and
+//! from what the nodes report to it.
+
+use super::Node;
+use super::fence_drive::{FenceClock, PowerClock};
+use super::orders::QueuedOrder;
+use super::paths::PathClock;
+use ha_model::{
+    BootNs, DeviceId, Entry, FenceId, Index, InstanceId, Level, LogEntry, NodeId, Now, OrderStamp, PlanId,
+    SessionId, Term,
+};
+use ha_scheduler::Report;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What was proposed and is not applied yet: nothing is proposed twice.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Key {
+    Config,
+    Joined(NodeId),
+    Lost(NodeId),
+    Returned(NodeId),
+    Observed(NodeId),
+    MayRun(NodeId, InstanceId),
+    Fence(NodeId),
+    Attempt(FenceId),
+    Path(DeviceId, NodeId, NodeId),
+    Power(NodeId),
+    Admin(u64),
+}
+
+/// A job given to an executor.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Job {
+    Cut { id: FenceId, attempt: u32 },
+    Test { device: DeviceId, target: NodeId },
+    PowerOn { target: NodeId },
+}
+
+/// The volatile state of a leader.
+#[derive(Debug)]
+pub(super) struct Lead {
+    pub term: Term,
+    pub since: BootNs,
+    /// An entry of our own term is applied: the state is the newest there is.
+    pub is_serving: bool,
+    /// Nodes that reported in this term, with the session in which they did.
+    pub ready: BTreeMap<NodeId, SessionId>,
+    pub warnings: BTreeMap<NodeId, Vec<(Level, String)>>,
+    pub plan_no: PlanId,
+    pub queue: BTreeMap<NodeId, VecDeque<QueuedOrder>>,
+    pub in_flight: BTreeMap<(NodeId, InstanceId), (OrderStamp, QueuedOrder)>,
+    pub proposed: BTreeMap<Key, Index>,
+    pub is_dirty: bool,
+    pub report: Report,
+    pub hold: Option<String>,
+    pub awaited: BTreeSet<NodeId>,
+    pub handover_at: BTreeMap<NodeId, BootNs>,
+    pub fences: BTreeMap<FenceId, FenceClock>,
+    pub power: BTreeMap<NodeId, PowerClock>,
+    pub paths: BTreeMap<(DeviceId, NodeId, NodeId), PathClock>,
+    pub jobs: BTreeMap<u64, (NodeId, Job)>,
+    pub next_job: u64,
+    pub replan_at: Option<BootNs>,
+    /// When each node was last asked for a report.
+    pub asked: BTreeMap<NodeId, BootNs>,
+}
+
+impl Lead {
+    pub fn new(term: Term, now: BootNs) -> Self {
+        Self {
+            term,
+            since: now,
+            is_serving: false,
+            ready: BTreeMap::new(),
+            warnings: BTreeMap::new(),
+            plan_no: PlanId(0),
+            queue: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            proposed: BTreeMap::new(),
+            is_dirty: true,
+            report: Report::default(),
+            hold: None,
+            awaited: BTreeSet::new(),
+            handover_at: BTreeMap::new(),
+            fences: BTreeMap::new(),
+            power: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            next_job: 1,
+            replan_at: None,
+            asked: BTreeMap::new(),
+        }
+    }
+
+    pub fn is_lost_proposed(&self, node: &NodeId) -> bool {
+        self.proposed.contains_key(&Key::Lost(node.clone()))
+    }
+
+    pub fn next_deadline(&self, now: BootNs) -> Option<BootNs> {
+        let fences = self.fences.values().map(|c| c.wakes_at);
+        let power = self.power.values().map(|c| c.wakes_at);
+        let paths = self.paths.values().map(|c| c.wakes_at);
+        fences.chain(power).chain(paths).chain(self.replan_at).filter(|t| *t > now).min()
+    }
+}
+
+impl Node {
+    /// Proposes an entry once; the key is free again when the entry is applied.
+    pub(super) fn propose(&mut self, now: Now, key: Key, entry: Entry) -> Option<Index> {
+        let lead = self.lead.as_mut()?;
+        if lead.proposed.contains_key(&key) {
+            return None;
+        }
+        let index = self.raft.propose(now.boot, vec![LogEntry { at: now.wall, entry }]).ok()?;
+        lead.proposed.insert(key, index);
+        Some(index)
+    }
+
+    pub(super) fn is_proposed(&self, key: &Key) -> bool {
+        self.lead.as_ref().is_some_and(|l| l.proposed.contains_key(key))
+    }
+
+    /// An entry of some term was applied.
+    pub(super) fn note_applied(&mut self, term: Term) {
+        let applied = self.applied;
+        if let Some(lead) = &mut self.lead {
+            lead.is_serving |= term == lead.term;
+            lead.proposed.retain(|_, index| *index > applied);
+        }
+    }
+
+    pub(super) fn applied_as_leader(&mut self, now: Now, _index: Index, log_entry: &LogEntry) {
+        let Some(lead) = &mut self.lead else { return };
+        lead.is_dirty = true;
+        match &log_entry.entry {
+            Entry::FenceAttempt { id, attempt, executor } => {
+                self.attempt_applied(now, *id, *attempt, executor);
+            }
+            Entry::PowerOnRequested { target, executor } => self.power_applied(now, target, executor),
+            Entry::NodeJoined { node, .. } | Entry::NodeLost { node, .. } => {
+                lead.ready.remove(node);
+                lead.queue.remove(node);
+                lead.in_flight.retain(|(n, _), _| n != node);
+                lead.paths.retain(|(_, target, executor), _| target != node && executor != node);
+                self.is_beat_urgent = true; // whoever may be granted, or may not any more, hears it at once
+            }
+            Entry::Config { .. }
+            | Entry::NodeReturned { .. }
+            | Entry::NodeLeft { .. }
+            | Entry::FenceRequested { .. }
+            | Entry::FenceWithdrawn { .. }
+            | Entry::FenceFailed { .. }
+            | Entry::FenceProven { .. }
+            | Entry::FenceConfirmed { .. }
+            | Entry::PathTested { .. }
+            | Entry::PowerOnEnded { .. }
+            | Entry::MayRun { .. }
+            | Entry::Wish { .. } => {}
+            Entry::Observed { .. } => self.settle_in_flight(),
+        }
+    }
+
+    /// A leader's duties, in order. Each proposes or sends; nothing here is remembered beyond this leadership.
+    pub(super) fn lead_duties(&mut self, now: Now) {
+        let Some(lead) = &self.lead else { return };
+        if !lead.is_serving || self.raft.lease_until().is_none_or(|l| l <= now.boot) {
+            return; // S3: a leader that may have been deposed does nothing
+        }
+        if self.state.config.is_none() {
+            self.propose_config(now);
+            return;
+        }
+        self.watch_nodes(now);
+        self.ask_for_reports(now);
+        self.drive_paths(now);
+        self.plan_if_due(now);
+        self.drive_fences(now);
+        self.drive_power(now);
+        self.send_orders(now);
+    }
+}

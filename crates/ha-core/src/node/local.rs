@@ -1,0 +1,274 @@
+//! What a node does with orders: remembers durably the newest it acted on, refuses older ones (S6), runs the
+//! instances, and reports to the leader.
+
+use super::{Node, Write};
+use crate::effect::{AgentOp, AgentRun, Effect};
+use crate::input::AgentOutcome;
+use crate::message::{Order, OrderOp, PeerMessage, Report};
+use ha_model::{BootNs, EffectId, InstanceId, NodeId, Now, PlanId, ResourceConfig, Term};
+use ha_resource::{Event, Instance, InstanceSpec, Op, OrderKind, Outcome, Output};
+use std::collections::{BTreeMap, VecDeque};
+
+/// One instance here.
+#[derive(Debug)]
+pub(super) struct LocalInstance {
+    machine: Instance,
+    spec: ResourceConfig,
+    run: Option<(EffectId, Op)>,
+    /// A start that waits for our first grant, and until when.
+    waits_for_grant: Option<(AgentRun, BootNs)>,
+}
+
+/// What a node has of its own.
+#[derive(Debug)]
+pub(super) struct Local {
+    pub now: Now,
+    /// Newest order taken; durable up to `durable`.
+    acted: (Term, PlanId),
+    durable: (Term, PlanId),
+    waiting: VecDeque<Order>,
+    instances: BTreeMap<InstanceId, LocalInstance>,
+    seq: u64,
+    pub is_report_due: bool,
+    /// The leader we follow: its term, its name.
+    follows: Option<(Term, NodeId)>,
+    had_grant: bool,
+}
+
+impl Local {
+    pub fn new(acted: (Term, PlanId)) -> Self {
+        Self {
+            now: Now::default(),
+            acted,
+            durable: acted,
+            waiting: VecDeque::new(),
+            instances: BTreeMap::new(),
+            seq: 0,
+            is_report_due: false,
+            follows: None,
+            had_grant: false,
+        }
+    }
+
+    pub fn next_deadline(&self) -> Option<BootNs> {
+        let waits = |i: &LocalInstance| i.waits_for_grant.as_ref().map(|(_, until)| *until);
+        self.instances.values().flat_map(|i| [i.machine.next_deadline(), waits(i)]).flatten().min()
+    }
+}
+
+impl Node {
+    /// A leader is known: orders of older terms are refused from here on, durably, before we report to it.
+    pub(super) fn follow(&mut self, term: Term, leader: &NodeId) {
+        self.local.follows = Some((term, leader.clone()));
+        self.local.is_report_due = true;
+        self.take_stamp((term, PlanId(0)));
+    }
+
+    pub(super) fn report_wanted(&mut self, from: &NodeId, term: Term) {
+        if self.local.follows.as_ref() != Some(&(term, from.clone())) && self.raft.leader() == Some(from) {
+            self.follow(term, from);
+        }
+        self.local.is_report_due = true;
+    }
+
+    /// Remembers an order as the newest acted on; true where it is newer than all before.
+    fn take_stamp(&mut self, key: (Term, PlanId)) -> bool {
+        if key <= self.local.acted || self.write_failed.is_some() {
+            return false;
+        }
+        self.local.acted = key;
+        let id = self.effect_id();
+        self.writes.push_back((id, Write::Acted(key.0, key.1)));
+        self.out.push(Effect::Persist { id, votes: None, acted: Some(key) });
+        true
+    }
+
+    pub(super) fn order(&mut self, _now: Now, from: &NodeId, order: Order) {
+        let stamp = order.stamp;
+        let is_for_us = (stamp.incarnation, stamp.session) == (self.setup.incarnation, self.setup.session);
+        let is_leader = self.local.follows.as_ref().is_some_and(|(t, l)| *t == stamp.term && l == from);
+        if !is_for_us || !is_leader || stamp.term < self.raft.term() {
+            return; // S6: another life, or a leader that was deposed
+        }
+        if self.take_stamp(stamp.age_key()) {
+            self.local.waiting.push_back(order);
+        } else {
+            self.local.is_report_due = true;
+        }
+    }
+
+    pub(super) fn acted_durable(&mut self, now: Now, key: (Term, PlanId)) {
+        self.local.durable = self.local.durable.max(key);
+        self.local.is_report_due = true;
+        while self.local.waiting.front().is_some_and(|o| o.stamp.age_key() <= self.local.durable) {
+            if let Some(order) = self.local.waiting.pop_front() {
+                self.act(now, order);
+            }
+        }
+    }
+
+    fn act(&mut self, now: Now, order: Order) {
+        let id = order.instance.clone();
+        let spec = InstanceSpec::from(&order.spec);
+        let entry = self.local.instances.entry(id.clone()).or_insert_with(|| LocalInstance {
+            machine: if order.was_permitted {
+                Instance::new(id.clone(), spec, now.boot)
+            } else {
+                Instance::never_permitted(id.clone(), spec, now.boot)
+            },
+            spec: order.spec.clone(),
+            run: None,
+            waits_for_grant: None,
+        });
+        if order.op == OrderOp::Start {
+            // Parameters change only between a stop and a start.
+            entry.spec = order.spec.clone();
+            entry.machine.set_spec(spec);
+        }
+        let key = order.stamp.age_key();
+        let kind = match order.op {
+            OrderOp::Probe => OrderKind::Probe,
+            OrderOp::Start => OrderKind::Start,
+            OrderOp::Stop => OrderKind::Stop,
+        };
+        self.instance_event(now, &id, Event::Order { order: kind, key });
+    }
+
+    fn instance_event(&mut self, now: Now, id: &InstanceId, event: Event) {
+        let Some(instance) = self.local.instances.get_mut(id) else { return };
+        for output in instance.machine.step(now.boot, event) {
+            match output {
+                Output::RunAgent { op, timeout } => self.run_agent(now, id, op, timeout),
+                Output::CancelAgent { .. } => {
+                    let Some(instance) = self.local.instances.get_mut(id) else { return };
+                    match (instance.waits_for_grant.take(), instance.run) {
+                        (Some((run, _)), _) => self.agent_done(now, run.id, AgentOutcome::Cancelled),
+                        (None, Some((effect, _))) => self.out.push(Effect::CancelAgent { id: effect }),
+                        (None, None) => {}
+                    }
+                }
+                Output::SetMonitor(_) | Output::ClearMonitor => {}
+                Output::Changed => self.local.is_report_due = true,
+            }
+        }
+    }
+
+    fn run_agent(&mut self, now: Now, id: &InstanceId, op: Op, timeout: std::time::Duration) {
+        let effect = self.effect_id();
+        let Some(instance) = self.local.instances.get_mut(id) else { return };
+        instance.run = Some((effect, op));
+        let run = AgentRun {
+            id: effect,
+            instance: id.clone(),
+            agent: instance.spec.agent.clone(),
+            options: instance.spec.options.clone(),
+            op: match op {
+                Op::Start => AgentOp::Start,
+                Op::Stop => AgentOp::Stop,
+                Op::Monitor => AgentOp::Monitor,
+                Op::Probe => AgentOp::Probe,
+            },
+            timeout,
+            needs_grant: op == Op::Start && !instance.spec.objects.is_empty(),
+            is_address_free: true,
+        };
+        if run.needs_grant && !self.grant.holds(now.boot) {
+            // The order may be faster than the heartbeat that carries the first grant.
+            instance.waits_for_grant = Some((run, now.boot + self.config.timing.t_lost));
+        } else {
+            self.out.push(Effect::RunAgent(run));
+        }
+    }
+
+    /// Starts that wait for a grant: it came, or the wait is over and nothing was begun.
+    fn release_waiting(&mut self, now: Now) {
+        let has_grant = self.grant.holds(now.boot);
+        let mut lapsed = Vec::new();
+        for instance in self.local.instances.values_mut() {
+            let is_due = |w: &mut (AgentRun, BootNs)| has_grant || now.boot >= w.1;
+            if let Some((run, _)) = instance.waits_for_grant.take_if(is_due) {
+                if has_grant {
+                    self.out.push(Effect::RunAgent(run));
+                } else {
+                    lapsed.push(run.id);
+                }
+            }
+        }
+        for id in lapsed {
+            self.agent_done(now, id, AgentOutcome::GrantLapsed);
+        }
+    }
+
+    pub(super) fn agent_done(&mut self, now: Now, id: EffectId, outcome: AgentOutcome) {
+        let found = self.local.instances.iter().find_map(|(name, i)| {
+            let (effect, op) = i.run?;
+            (effect == id).then(|| (name.clone(), op))
+        });
+        let Some((name, op)) = found else { return };
+        if let Some(i) = self.local.instances.get_mut(&name) {
+            i.run = None;
+        }
+        let outcome = match outcome {
+            AgentOutcome::Running => Outcome::Running,
+            AgentOutcome::NotRunning => Outcome::NotRunning,
+            AgentOutcome::Failed { why } => Outcome::Failed { why },
+            AgentOutcome::NeverStarted { why } => Outcome::NeverStarted { why },
+            AgentOutcome::TimedOut => Outcome::TimedOut,
+            AgentOutcome::GrantLapsed => Outcome::GrantLapsed,
+            AgentOutcome::Cancelled => Outcome::Cancelled,
+        };
+        self.instance_event(now, &name, Event::AgentDone { op, outcome });
+        // The grant is checked after a start as well as before: a lapse meanwhile stops what was started.
+        if op == Op::Start && !self.grant.holds(now.boot) {
+            self.instance_event(now, &name, Event::GrantLost);
+        }
+    }
+
+    pub(super) fn process_exited(&mut self, now: Now, instance: &InstanceId, how: &str) {
+        self.instance_event(now, instance, Event::ProcessExited { how: how.to_owned() });
+    }
+
+    pub(super) fn local_duties(&mut self, now: Now) {
+        let due: Vec<_> = self
+            .local
+            .instances
+            .iter()
+            .filter(|(_, i)| i.machine.next_deadline().is_some_and(|d| d <= now.boot))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in due {
+            self.instance_event(now, &id, Event::MonitorDue);
+        }
+        self.release_waiting(now);
+        let has_grant = self.grant.holds(now.boot);
+        if std::mem::replace(&mut self.local.had_grant, has_grant) && !has_grant {
+            // S4: without a grant everything exclusive stops, at once and without being told.
+            let ids: Vec<_> = self.local.instances.keys().cloned().collect();
+            for id in ids {
+                self.instance_event(now, &id, Event::GrantLost);
+            }
+        }
+        self.report_if_due();
+    }
+
+    fn report_if_due(&mut self) {
+        let Some((term, leader)) = self.local.follows.clone() else { return };
+        let is_current = self.raft.leader() == Some(&leader) && self.raft.term() == term;
+        if !self.local.is_report_due || !is_current || self.local.durable < (term, PlanId(0)) {
+            return;
+        }
+        self.local.is_report_due = false;
+        self.local.seq += 1;
+        let instances = self.local.instances.iter().map(|(id, i)| (id.clone(), i.machine.observed()));
+        let report = Report {
+            term,
+            incarnation: self.setup.incarnation,
+            session: self.setup.session,
+            seq: self.local.seq,
+            acted: self.local.durable,
+            instances: instances.collect(),
+            warnings: self.warnings.clone(),
+        };
+        self.send(&leader, PeerMessage::Report(report));
+    }
+}

@@ -1,0 +1,478 @@
+//! One node: the step that routes inputs, and the order of work within it.
+//!
+//! Must not know: any shell. Invariants: effects that depend on a write leave only after its `Persisted`; the same
+//! inputs give the same effects (S15); duties of a leader run only while this node leads and has applied an entry
+//! of its own term.
+
+mod admin;
+mod admin_wish;
+mod beats;
+mod executor;
+mod fence_drive;
+mod formation;
+mod lead;
+mod local;
+mod orders;
+mod paths;
+#[cfg(test)]
+mod tests;
+mod view;
+mod watch;
+
+use crate::effect::Effect;
+use crate::input::Input;
+use crate::message::PeerMessage;
+use crate::state::ClusterState;
+use admin::Desk;
+use executor::Executor;
+use ha_consensus::{Event, Payload, PersistId, Raft, Settings, StartError};
+use ha_membership::{Grant, Membership};
+use ha_model::{
+    BootNs, ClusterConfig, EffectId, Incarnation, Index, Level, LogEntry, NodeId, Notice, Now, PlanId,
+    SessionId, StoreId, Term, TimelineEvent,
+};
+use lead::Lead;
+use local::Local;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// Warnings kept: one per kind of trouble a node can have, with room.
+const WARNINGS_MAX: usize = 16;
+
+/// How the state becomes bytes; given by the shell so that the core knows no encoding. Each must be deterministic.
+#[derive(Clone, Copy, Debug)]
+pub struct Codec {
+    /// Encodes the state for a snapshot.
+    pub encode_state: fn(&ClusterState) -> Vec<u8>,
+    /// Decodes it.
+    pub decode_state: fn(&[u8]) -> Result<ClusterState, String>,
+    /// Size of an encoded entry in bytes.
+    pub entry_size: fn(&LogEntry) -> usize,
+}
+
+/// Who a node is.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Name.
+    pub me: NodeId,
+    /// Boot.
+    pub incarnation: Incarnation,
+    /// Daemon start.
+    pub session: SessionId,
+    /// Store.
+    pub store: StoreId,
+    /// Name of the cluster file.
+    pub file_name: String,
+    /// Its text: what a forming cluster puts into its log.
+    pub file_text: String,
+    /// Its content.
+    pub config: Arc<ClusterConfig>,
+    /// Encoding.
+    pub codec: Codec,
+    /// Seed of the election's randomness.
+    pub seed: u64,
+}
+
+/// What the store gave back.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// Votes and log.
+    pub votes: ha_consensus::Restored<LogEntry>,
+    /// Newest order acted on.
+    pub acted: (Term, PlanId),
+}
+
+/// A write under way.
+#[derive(Clone, Copy, Debug)]
+enum Write {
+    Votes(PersistId),
+    Acted(Term, PlanId),
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    setup: Setup,
+    config: Arc<ClusterConfig>,
+    raft: Raft<LogEntry>,
+    state: ClusterState,
+    applied: Index,
+    membership: Membership,
+    grant: Grant,
+    told_grant: Option<BootNs>,
+    local: Local,
+    executor: Executor,
+    lead: Option<Lead>,
+    desk: Desk,
+    writes: VecDeque<(EffectId, Write)>,
+    next_effect: u64,
+    out: Vec<Effect>,
+    loopback: VecDeque<PeerMessage>,
+    core_acks: BTreeMap<NodeId, BootNs>,
+    streams: BTreeSet<NodeId>,
+    daemon_gone: BTreeMap<NodeId, BootNs>,
+    warnings: Vec<(Level, String)>,
+    is_beat_urgent: bool,
+    write_failed: Option<String>,
+}
+
+impl Node {
+    /// A node at its daemon's start.
+    ///
+    /// # Errors
+    /// What the store gave back contradicts itself, or the times do.
+    pub fn new(setup: Setup, restored: Restored, now: Now) -> Result<Self, StartError> {
+        let timing = setup.config.timing;
+        let t_lease = timing.t_lease.min(timing.t_lost * 4 / 5);
+        let settings = Settings {
+            t_lease,
+            rank_delay: timing.rank_delay,
+            retry_max: timing.election_retry,
+            ..Settings::derived(
+                setup.me.clone(),
+                setup.store,
+                setup.session,
+                timing.t_lost,
+                setup.codec.entry_size,
+            )
+        };
+        let (state, applied) = match &restored.votes {
+            ha_consensus::Restored::Intact { snapshot, .. } if !snapshot.data.is_empty() => {
+                let mut state = (setup.codec.decode_state)(&snapshot.data)
+                    .map_err(|_| StartError::Inconsistent("the snapshot does not decode"))?;
+                state.reparse().map_err(|_| StartError::Inconsistent("the configuration does not parse"))?;
+                (state, snapshot.meta.pos.index)
+            }
+            ha_consensus::Restored::Intact { .. }
+            | ha_consensus::Restored::Fresh { .. }
+            | ha_consensus::Restored::Corrupt
+            | ha_consensus::Restored::Wiped => (ClusterState::default(), Index(0)),
+        };
+        let config = state.parsed().map_or_else(|| Arc::clone(&setup.config), Arc::clone);
+        let raft = Raft::new(settings, restored.votes, now.boot, setup.seed)?;
+        Ok(Self {
+            membership: Membership::new(config.timing),
+            config,
+            raft,
+            state,
+            applied,
+            grant: Grant::default(),
+            told_grant: None,
+            local: Local::new(restored.acted),
+            executor: Executor::default(),
+            lead: None,
+            desk: Desk::default(),
+            writes: VecDeque::new(),
+            next_effect: 1,
+            out: Vec::new(),
+            loopback: VecDeque::new(),
+            core_acks: BTreeMap::new(),
+            streams: BTreeSet::new(),
+            daemon_gone: BTreeMap::new(),
+            warnings: Vec::new(),
+            is_beat_urgent: true,
+            write_failed: None,
+            setup,
+        })
+    }
+
+    /// One step.
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        self.take(now, input);
+        self.raft.tick(now.boot);
+        loop {
+            self.pump(now);
+            self.lead_duties(now);
+            self.local_duties(now);
+            self.executor_duties(now);
+            let is_quiet = self.loopback.is_empty() && self.raft_is_quiet();
+            while let Some(message) = self.loopback.pop_front() {
+                self.message(now, &self.setup.me.clone(), message);
+            }
+            if is_quiet {
+                break;
+            }
+        }
+        self.desk_duties(now);
+        self.grant_and_beats(now);
+        self.deadline(now);
+        let mut effects = std::mem::take(&mut self.out);
+        effects.sort_by_key(rank);
+        effects
+    }
+
+    fn raft_is_quiet(&mut self) -> bool {
+        let ready = self.raft.take_ready();
+        let is_quiet = ready.is_empty();
+        if !is_quiet {
+            self.carry_out(self.local.now, ready);
+        }
+        is_quiet
+    }
+
+    fn take(&mut self, now: Now, input: Input) {
+        self.local.now = now;
+        match input {
+            Input::Tick => {}
+            Input::Beat(beat) => self.beat(now, beat),
+            Input::Message { from, message } => self.message(now, &from, *message),
+            Input::PeerUp { node, incarnation: _, session, config } => {
+                self.peer_up(now, &node, session, config);
+            }
+            Input::PeerDown { node } => {
+                self.streams.remove(&node);
+            }
+            Input::PeerReset { node } => {
+                self.streams.remove(&node);
+                self.daemon_gone.entry(node).or_insert(now.boot);
+            }
+            Input::Persisted(id) => self.persisted(now, id),
+            Input::PersistFailed { id: _, why } => self.persist_failed(now, why),
+            Input::AgentDone { id, outcome } => self.agent_done(now, id, outcome),
+            Input::ProcessExited { instance, how } => self.process_exited(now, &instance, &how),
+            Input::FenceCallDone { id, outcome } => self.fence_call_done(now, id, outcome),
+            Input::Admin { id, who, request } => self.admin(now, id, who, request),
+            Input::Warning { level, text } => self.warn(level, text),
+        }
+    }
+
+    fn message(&mut self, now: Now, from: &NodeId, message: PeerMessage) {
+        match message {
+            PeerMessage::Raft(message) => self.raft.receive(now.boot, from, message),
+            PeerMessage::Order(order) => self.order(now, from, order),
+            PeerMessage::Report(report) => self.report(now, from, report),
+            PeerMessage::ExecOrder(order) => self.exec_order(now, from, order),
+            PeerMessage::ExecReport(report) => self.exec_report(now, from, report),
+            PeerMessage::Admin { id, who, request } => self.admin_forwarded(now, from, id, who, request),
+            PeerMessage::AdminReply { id, reply } => self.admin_reply(id, reply),
+            PeerMessage::ReportWanted { term } => self.report_wanted(from, term),
+        }
+    }
+
+    fn peer_up(&mut self, now: Now, node: &NodeId, _session: SessionId, config: [u8; 4]) {
+        self.streams.insert(node.clone());
+        self.raft.peer_reset(now.boot, node);
+        let file = &self.setup.config.sha256[..4];
+        if config != file && self.state.config.is_none() {
+            self.warn(
+                Level::Warning,
+                format!("the cluster file of {node} differs from ours; the leader's will be in force"),
+            );
+        }
+        self.stream_is_new(now, node);
+    }
+
+    fn pump(&mut self, now: Now) {
+        loop {
+            let ready = self.raft.take_ready();
+            if ready.is_empty() {
+                return;
+            }
+            self.carry_out(now, ready);
+        }
+    }
+
+    fn carry_out(&mut self, now: Now, ready: ha_consensus::Ready<LogEntry>) {
+        if let Some(persist) = ready.persist {
+            let id = self.effect_id();
+            self.writes.push_back((id, Write::Votes(persist.id)));
+            self.out.push(Effect::Persist { id, votes: Some(Box::new(persist)), acted: None });
+        }
+        for (to, message) in ready.messages {
+            self.send(&to, PeerMessage::Raft(message));
+        }
+        if let Some(snapshot) = ready.install_snapshot {
+            self.install(&snapshot);
+        }
+        for entry in ready.committed {
+            self.applied = entry.index;
+            if let Payload::App(log_entry) = &entry.payload {
+                self.apply(now, entry.index, log_entry);
+            }
+            self.note_applied(entry.term);
+        }
+        for event in ready.events {
+            self.raft_event(now, event);
+        }
+    }
+
+    fn install(&mut self, snapshot: &ha_consensus::Snapshot) {
+        if snapshot.data.is_empty() {
+            return;
+        }
+        let state = (self.setup.codec.decode_state)(&snapshot.data).and_then(|mut state| {
+            state.reparse()?;
+            Ok(state)
+        });
+        match state {
+            Ok(state) => {
+                self.state = state;
+                self.applied = snapshot.meta.pos.index;
+                self.config_is_new();
+            }
+            Err(why) => self.warn(
+                Level::Alarm,
+                format!("the leader's snapshot cannot be read ({why}): upgrade hanode on this node"),
+            ),
+        }
+    }
+
+    fn apply(&mut self, now: Now, index: Index, log_entry: &LogEntry) {
+        let applied = self.state.apply(index, log_entry);
+        for notice in applied.notices {
+            self.out.push(Effect::Tell(TimelineEvent { index, at: log_entry.at, notice }));
+        }
+        if applied.is_config_new {
+            self.config_is_new();
+        }
+        self.applied_as_leader(now, index, log_entry);
+    }
+
+    fn config_is_new(&mut self) {
+        let Some(config) = self.state.parsed() else { return };
+        self.config = Arc::clone(config);
+        self.membership.set_timing(config.timing);
+        self.out.push(Effect::ConfigInForce(Arc::clone(config)));
+    }
+
+    fn raft_event(&mut self, now: Now, event: Event) {
+        match event {
+            Event::BecameLeader { term } => {
+                self.lead = Some(Lead::new(term, now.boot));
+                self.is_beat_urgent = true;
+                let notice = Notice::LeaderElected { leader: self.setup.me.clone(), term };
+                self.state.push_event(self.applied, now.wall, &notice);
+                self.out.push(Effect::TellLocal(notice));
+            }
+            Event::SteppedDown { .. } => {
+                self.lead = None;
+                self.is_beat_urgent = true;
+            }
+            Event::LeaderChanged { term, leader } => {
+                self.is_beat_urgent = true;
+                if let Some(leader) = leader {
+                    self.follow(term, &leader);
+                }
+            }
+            Event::VotersChanged { .. } | Event::TransferFailed { .. } => {}
+            Event::VoteBarred { node, why, .. } => {
+                let text = format!("{node} has no vote: {why:?}; it must be let in again");
+                self.warn(Level::Alarm, text);
+            }
+            Event::NoVote(why) => self.warn(Level::Alarm, format!("this node has no vote: {why:?}")),
+            Event::SnapshotWanted => {
+                let bytes = (self.setup.codec.encode_state)(&self.state);
+                // A refusal means that a newer snapshot came in meanwhile: nothing is lost.
+                let _ = self.raft.snapshot_taken(self.applied, bytes);
+            }
+        }
+    }
+
+    fn persisted(&mut self, now: Now, id: EffectId) {
+        let Some((expected, write)) = self.writes.pop_front() else { return };
+        assert_eq!(expected, id, "S16: writes were confirmed out of order");
+        match write {
+            Write::Votes(id) => self.raft.persisted(now.boot, id),
+            Write::Acted(term, plan) => self.acted_durable(now, (term, plan)),
+        }
+    }
+
+    fn persist_failed(&mut self, now: Now, why: String) {
+        if self.write_failed.is_none() {
+            self.warn(
+                Level::Alarm,
+                format!("writing the log failed ({why}): this node acknowledges nothing any more; mend the disk, then restart hanode"),
+            );
+        }
+        self.write_failed = Some(why);
+        self.writes.clear();
+        self.raft.persist_failed(now.boot, PersistId(0));
+    }
+
+    fn effect_id(&mut self) -> EffectId {
+        let id = EffectId(self.next_effect);
+        self.next_effect += 1;
+        id
+    }
+
+    fn send(&mut self, to: &NodeId, message: PeerMessage) {
+        if *to == self.setup.me {
+            self.loopback.push_back(message);
+        } else {
+            self.out.push(Effect::Send { to: to.clone(), message: Box::new(message) });
+        }
+    }
+
+    fn warn(&mut self, level: Level, text: String) {
+        if self.warnings.iter().any(|(_, t)| *t == text) {
+            return;
+        }
+        if self.warnings.len() >= WARNINGS_MAX {
+            self.warnings.remove(0);
+        }
+        self.out.push(Effect::TellLocal(Notice::Local { level, text: text.clone() }));
+        self.warnings.push((level, text));
+        self.local.is_report_due = true;
+    }
+
+    fn deadline(&mut self, now: Now) {
+        let lead = self.lead.as_ref().and_then(|l| l.next_deadline(now.boot));
+        let next = [
+            self.raft.next_deadline(),
+            self.membership.next_deadline(now.boot),
+            self.local.next_deadline(),
+            self.executor.next_deadline(),
+            self.desk.next_deadline(),
+            self.grant.until().filter(|u| *u > now.boot),
+            lead,
+        ];
+        if let Some(next) = next.into_iter().flatten().min() {
+            self.out.push(Effect::Deadline(next));
+        }
+    }
+
+    /// This node's name.
+    #[must_use]
+    pub fn me(&self) -> &NodeId {
+        &self.setup.me
+    }
+
+    /// The replicated state as far as applied here.
+    #[must_use]
+    pub fn state(&self) -> &ClusterState {
+        &self.state
+    }
+
+    /// The newest entry applied here.
+    #[must_use]
+    pub fn applied(&self) -> Index {
+        self.applied
+    }
+
+    /// Votes and log, for reading.
+    #[must_use]
+    pub fn votes(&self) -> &Raft<LogEntry> {
+        &self.raft
+    }
+
+    /// The longest gap between two heartbeats that counted, of any peer, since the last call.
+    pub fn take_longest_gap(&mut self) -> std::time::Duration {
+        self.membership.take_longest_gap()
+    }
+}
+
+/// The written order in which effects of one step are carried out.
+fn rank(effect: &Effect) -> u8 {
+    match effect {
+        Effect::Persist { .. } => 0,
+        Effect::Send { .. } => 1,
+        Effect::ConfigInForce(_) => 2,
+        Effect::Grant { .. } => 3,
+        Effect::Beat { .. } => 4,
+        Effect::CancelAgent { .. } | Effect::CancelFence { .. } => 5,
+        Effect::RunAgent(_) | Effect::RunFence(_) => 6,
+        Effect::AdminReply { .. } => 7,
+        Effect::Tell(_) | Effect::TellLocal(_) => 8,
+        Effect::Deadline(_) => 9,
+    }
+}

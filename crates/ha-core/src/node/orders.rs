@@ -1,0 +1,278 @@
+//! The leader plans, permits and orders. Only actions without an unfinished predecessor are issued; every result
+//! comes back as an observation and a new plan is made from that (S11).
+
+use super::Node;
+use super::lead::Key;
+use crate::message::{Order, OrderOp, PeerMessage, Report};
+use crate::state::Overlay;
+use ha_model::{
+    Entry, FenceReason, Incarnation, InstanceId, InstanceState, NodeId, Now, ObjectId, OrderStamp,
+    ResourceConfig, ResourceId, SessionId,
+};
+use ha_scheduler::{Action, ActionKind, History, NodeStatus};
+use std::collections::BTreeSet;
+
+/// An order that waits for its turn: orders to one node leave in the order of their numbers, so that none is
+/// overtaken and refused.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct QueuedOrder {
+    pub order: Order,
+    /// A start waits until its permission is applied.
+    pub needs_permission: bool,
+    pub is_sent: bool,
+}
+
+impl Node {
+    pub(super) fn plan_if_due(&mut self, now: Now) {
+        let Some(lead) = &mut self.lead else { return };
+        if lead.replan_at.is_some_and(|t| now.boot >= t) {
+            lead.replan_at = None;
+            lead.is_dirty = true;
+        }
+        if !std::mem::take(&mut lead.is_dirty) {
+            return;
+        }
+        let overlay = Overlay {
+            ready: lead.ready.keys().cloned().collect(),
+            awaited: lead.awaited.clone(),
+            in_flight: lead.in_flight.keys().cloned().collect::<BTreeSet<_>>(),
+        };
+        let Some(snapshot) = self.state.snapshot(now.wall, &overlay) else { return };
+        if let Some(wall) = self.state.next_expiry(&self.config, now.wall) {
+            let ms = u64::try_from(wall.0 - now.wall.0).unwrap_or(0) + 1;
+            let at = now.boot + std::time::Duration::from_millis(ms);
+            let lead = self.lead.as_mut().expect("checked above");
+            lead.replan_at = Some(lead.replan_at.map_or(at, |r| r.min(at)));
+        }
+        let history = History { last_ran: self.state.last_ran.clone() };
+        // S20: a planner's failure changes nothing that runs.
+        let planned = std::panic::catch_unwind(|| ha_scheduler::plan_with(&snapshot, &history));
+        let lead = self.lead.as_mut().expect("checked above");
+        let plan = match planned {
+            Ok(Ok(plan)) => plan,
+            Ok(Err(error)) => {
+                lead.hold = Some(format!("planner failed: {error}"));
+                return;
+            }
+            Err(_) => {
+                lead.hold = Some("planner failed: it panicked; resources stay as they are".to_owned());
+                return;
+            }
+        };
+        lead.hold = None;
+        lead.report = plan.report.clone();
+        let blocked: BTreeSet<u32> = plan.edges.iter().map(|(_, after)| after.0).collect();
+        let roots = (0u32..).zip(&plan.actions).filter(|(i, _)| !blocked.contains(i));
+        // A forming cluster places everything at once, when it knows all its members, or not at all.
+        let is_forming = self.is_forming();
+        let roots = roots.filter(|(_, a)| !(is_forming && a.kind == ActionKind::Start));
+        for action in roots.map(|(_, a)| a.clone()).collect::<Vec<_>>() {
+            self.issue(now, &action);
+        }
+    }
+
+    fn issue(&mut self, now: Now, action: &Action) {
+        match (&action.kind, &action.instance) {
+            (ActionKind::Fence { reason }, _) => self.request_fence(now, &action.node, reason.clone()),
+            (ActionKind::Probe, Some(instance)) => self.queue_order(now, action, instance, OrderOp::Probe),
+            (ActionKind::Start, Some(instance)) => self.queue_order(now, action, instance, OrderOp::Start),
+            (ActionKind::Stop, Some(instance)) => self.queue_order(now, action, instance, OrderOp::Stop),
+            (
+                ActionKind::Probe
+                | ActionKind::Start
+                | ActionKind::Stop
+                | ActionKind::Promote
+                | ActionKind::Demote
+                | ActionKind::MigrateTo { .. }
+                | ActionKind::MigrateFrom { .. }
+                | ActionKind::Notify
+                | ActionKind::Reload
+                | ActionKind::Monitor
+                | ActionKind::Unfence,
+                _,
+            ) => {
+                // Refused when configured; a plan that has one all the same is a planner's failure (S20).
+                if let Some(lead) = &mut self.lead {
+                    lead.hold = Some(format!("planner failed: {:?} cannot be executed", action.kind));
+                }
+            }
+        }
+    }
+
+    pub(super) fn request_fence(&mut self, now: Now, node: &NodeId, reason: FenceReason) {
+        let incarnation = self.state.node(node).and_then(|r| r.incarnation);
+        let entry = Entry::FenceRequested { target: node.clone(), incarnation, reason };
+        self.propose(now, Key::Fence(node.clone()), entry);
+    }
+
+    fn queue_order(&mut self, now: Now, action: &Action, instance: &InstanceId, op: OrderOp) {
+        let node = &action.node;
+        let Some(spec) = self.config.resources.get(&ResourceId::from(instance.as_str())).cloned() else {
+            return;
+        };
+        let Some((incarnation, session)) = self.life_of(node) else { return };
+        let key = (node.clone(), instance.clone());
+        let Some(lead) = &mut self.lead else { return };
+        if lead.in_flight.contains_key(&key) {
+            return;
+        }
+        lead.plan_no = lead.plan_no.next();
+        let stamp = OrderStamp { term: lead.term, plan: lead.plan_no, incarnation, session };
+        let objects = spec.objects.clone();
+        let needs_permission = op == OrderOp::Start && !objects.is_empty();
+        let was_permitted = self.state.may_run.values().any(|m| m.instance == *instance && m.node == *node);
+        let order = Order { stamp, instance: instance.clone(), op, spec, was_permitted };
+        let queued = QueuedOrder { order, needs_permission, is_sent: false };
+        lead.queue.entry(node.clone()).or_default().push_back(queued.clone());
+        lead.in_flight.insert(key, (stamp, queued));
+        if needs_permission {
+            let entry =
+                Entry::MayRun { objects, instance: instance.clone(), node: node.clone(), incarnation, stamp };
+            self.propose(now, Key::MayRun(node.clone(), instance.clone()), entry);
+        }
+    }
+
+    fn life_of(&self, node: &NodeId) -> Option<(Incarnation, SessionId)> {
+        let record = self.state.node(node).filter(|r| r.status == NodeStatus::Member)?;
+        Some((record.incarnation?, record.session?))
+    }
+
+    /// Sends what may leave, node by node in order of numbers.
+    pub(super) fn send_orders(&mut self, _now: Now) {
+        let Some(lead) = &mut self.lead else { return };
+        let mut to_send = Vec::new();
+        for (node, queue) in &mut lead.queue {
+            while let Some(head) = queue.front() {
+                let order = &head.order;
+                let key = Key::MayRun(node.clone(), order.instance.clone());
+                if head.needs_permission && lead.proposed.contains_key(&key) {
+                    break;
+                }
+                let has = |object: &ObjectId| {
+                    self.state.may_run.get(object).is_some_and(|m| {
+                        m.stamp == order.stamp && m.node == *node && m.instance == order.instance
+                    })
+                };
+                if head.needs_permission && !order.spec.objects.iter().all(has) {
+                    // The log refused the permission (S17): the order is void, the next plan decides anew.
+                    lead.in_flight.remove(&(node.clone(), order.instance.clone()));
+                    lead.is_dirty = true;
+                    queue.pop_front();
+                    continue;
+                }
+                to_send.push((node.clone(), order.clone()));
+                if let Some((_, queued)) = lead.in_flight.get_mut(&(node.clone(), order.instance.clone())) {
+                    queued.is_sent = true;
+                }
+                queue.pop_front();
+            }
+        }
+        lead.queue.retain(|_, q| !q.is_empty());
+        for (node, order) in to_send {
+            self.send(&node, PeerMessage::Order(order));
+        }
+    }
+
+    /// A stream to the node is new: what was sent may be lost; sent again, it is acted on once.
+    pub(super) fn stream_is_new(&mut self, _now: Now, node: &NodeId) {
+        self.local.is_report_due = true;
+        let Some(lead) = &self.lead else { return };
+        let mut again: Vec<Order> = lead
+            .in_flight
+            .iter()
+            .filter(|((n, _), (_, q))| n == node && q.is_sent)
+            .map(|(_, (_, q))| q.order.clone())
+            .collect();
+        again.sort_by_key(|o| o.stamp.age_key());
+        for order in again {
+            self.send(node, PeerMessage::Order(order));
+        }
+    }
+
+    /// Asks the members that have not reported in this term.
+    pub(super) fn ask_for_reports(&mut self, now: Now) {
+        let pause = self.config.timing.t_lost / 4;
+        let Some(lead) = &mut self.lead else { return };
+        let term = lead.term;
+        let mut to_ask = Vec::new();
+        for (node, record) in &self.state.nodes {
+            let is_silent = record.status == NodeStatus::Member && !lead.ready.contains_key(node);
+            let is_due = lead.asked.get(node).is_none_or(|t| now.boot.since(*t) >= pause);
+            if is_silent && is_due {
+                lead.asked.insert(node.clone(), now.boot);
+                to_ask.push(node.clone());
+            }
+        }
+        for node in to_ask {
+            self.send(&node, PeerMessage::ReportWanted { term });
+        }
+    }
+
+    /// A node's report: what is new is committed, permissions close with it.
+    pub(super) fn report(&mut self, now: Now, from: &NodeId, report: Report) {
+        let Some(lead) = &mut self.lead else { return };
+        if report.term != lead.term || !lead.is_serving {
+            return;
+        }
+        let Some(record) = self.state.nodes.get(from) else { return };
+        let is_life = record.status == NodeStatus::Member
+            && (record.incarnation, record.session) == (Some(report.incarnation), Some(report.session));
+        if !is_life {
+            return;
+        }
+        lead.warnings.insert(from.clone(), report.warnings.clone());
+        if lead.ready.insert(from.clone(), report.session) != Some(report.session) {
+            lead.is_dirty = true;
+        }
+        let changed: Vec<_> = report
+            .instances
+            .iter()
+            .filter(|(instance, observed)| {
+                let known = self.state.instances.get(instance).and_then(|n| n.get(from));
+                let is_known = known.is_some_and(|k| {
+                    k.session == report.session
+                        && k.observation == observed.observation
+                        && k.failures == observed.failures
+                });
+                let may_close = observed.observation.state == InstanceState::Stopped
+                    && self.state.may_run.values().any(|m| m.instance == *instance && m.node == *from);
+                !is_known || may_close
+            })
+            .cloned()
+            .collect();
+        let is_news = !changed.is_empty() || report.acted > record.acted;
+        if report.seq <= record.report_seq || !is_news {
+            return;
+        }
+        let entry = Entry::Observed {
+            node: from.clone(),
+            incarnation: report.incarnation,
+            session: report.session,
+            seq: report.seq,
+            acted: report.acted,
+            instances: changed,
+        };
+        // Observations are not held back by one under way: a newer report says more, and the log orders them.
+        if let Some(lead) = &mut self.lead {
+            lead.proposed.remove(&Key::Observed(from.clone()));
+        }
+        self.propose(now, Key::Observed(from.clone()), entry);
+    }
+
+    /// After an observation: orders that the node has acted on are not in flight any more.
+    pub(super) fn settle_in_flight(&mut self) {
+        let Some(lead) = &mut self.lead else { return };
+        let nodes = &self.state.nodes;
+        let before = lead.in_flight.len();
+        lead.in_flight.retain(|(node, _), (stamp, queued)| {
+            let is_acted = nodes.get(node).is_some_and(|r| r.acted >= stamp.age_key());
+            !(queued.is_sent && is_acted)
+        });
+        lead.is_dirty |= lead.in_flight.len() != before;
+    }
+
+    /// What an instance is for the ledger.
+    pub(super) fn spec_of(&self, instance: &InstanceId) -> Option<&ResourceConfig> {
+        self.config.resources.get(&ResourceId::from(instance.as_str()))
+    }
+}

@@ -1,0 +1,141 @@
+//! Continuous, harmless tests of every fence path from every node that could be executor: at join, every few
+//! minutes, sooner after a failure. The first reading of on is the evidence without which no off counts.
+
+use super::Node;
+use super::lead::{Job, Key};
+use crate::message::ExecJob;
+use ha_fencing::{DevicePlan, PathTestReport};
+use ha_model::{BootNs, ClusterConfig, DeviceId, Entry, NodeId, Now, PathEvidence, Waiver};
+use ha_scheduler::NodeStatus;
+use std::time::Duration;
+
+/// A failed path is tested again this soon: an operator who mends it sees it within a coffee's sip.
+const RETEST_FAILED: Duration = Duration::from_secs(5);
+
+/// The leader's clock for one path and executor.
+#[derive(Clone, Debug)]
+pub(super) struct PathClock {
+    pub wakes_at: BootNs,
+    pub is_running: bool,
+    /// Operators' requests that wait for the result.
+    pub is_asked: bool,
+}
+
+impl Node {
+    pub(super) fn drive_paths(&mut self, now: Now) {
+        let due = self.paths_due(now);
+        for (device, target, executor, plan) in due {
+            let timeout = plan.timeout * (u32::try_from(plan.plugs.len()).unwrap_or(u32::MAX) + 2);
+            let Some(lead) = &mut self.lead else { return };
+            let key = (device.clone(), target.clone(), executor.clone());
+            let is_asked = lead.paths.get(&key).is_some_and(|c| c.is_asked);
+            lead.paths.insert(key, PathClock { wakes_at: now.boot + timeout, is_running: true, is_asked });
+            let is_missing_off_waived =
+                self.config.waivers.contains_key(&Waiver::BelieveAgentThatCallsMissingOutletsOff);
+            let job = Job::Test { device, target: target.clone() };
+            self.give_job(&executor, &target, job, ExecJob::Test { plan, is_missing_off_waived });
+        }
+    }
+
+    fn paths_due(&mut self, now: Now) -> Vec<(DeviceId, NodeId, NodeId, DevicePlan)> {
+        let is_up = |id: &NodeId| {
+            (*id == self.setup.me || self.membership.is_present(id, now.boot))
+                && self.state.node(id).is_some_and(|r| r.status == NodeStatus::Member)
+        };
+        let up: Vec<_> = self.config.nodes.keys().filter(|id| is_up(id)).cloned().collect();
+        let Some(lead) = &mut self.lead else { return vec![] };
+        let mut due = Vec::new();
+        for (device, spec) in &self.config.devices {
+            for (target, plugs) in spec.outlets.iter().filter(|(t, _)| up.contains(t)) {
+                for executor in up.iter().filter(|e| *e != target && lead.ready.contains_key(*e)) {
+                    let clock = lead.paths.entry((device.clone(), target.clone(), executor.clone()));
+                    let clock =
+                        clock.or_insert(PathClock { wakes_at: now.boot, is_running: false, is_asked: false });
+                    if now.boot < clock.wakes_at {
+                        continue;
+                    }
+                    let plan = DevicePlan {
+                        device: device.clone(),
+                        plugs: plugs.clone(),
+                        timeout: spec.timeout,
+                        off_settle: spec.off_settle,
+                    };
+                    due.push((device.clone(), target.clone(), executor.clone(), plan));
+                }
+            }
+        }
+        due
+    }
+
+    /// Operators ask for a test now; returns the paths that will be tested.
+    pub(super) fn ask_tests(&mut self, now: Now, node: Option<&NodeId>) -> Vec<(DeviceId, NodeId, NodeId)> {
+        let Some(lead) = &mut self.lead else { return vec![] };
+        let mut asked = Vec::new();
+        for (key, clock) in &mut lead.paths {
+            if node.is_none_or(|n| *n == key.1) {
+                clock.is_asked = true;
+                if !clock.is_running {
+                    clock.wakes_at = now.boot;
+                }
+                asked.push(key.clone());
+            }
+        }
+        asked
+    }
+
+    pub(super) fn test_reported(
+        &mut self,
+        now: Now,
+        device: &DeviceId,
+        target: &NodeId,
+        executor: &NodeId,
+        report: PathTestReport,
+    ) {
+        let timing = self.config.timing;
+        let key = (device.clone(), target.clone(), executor.clone());
+        let pause = if report.result.is_ok() { timing.path_test } else { RETEST_FAILED };
+        let Some(lead) = &mut self.lead else { return };
+        let was_asked = lead.paths.get(&key).is_some_and(|c| c.is_asked);
+        lead.paths.insert(key, PathClock { wakes_at: now.boot + pause, is_running: false, is_asked: false });
+        let Some(hash) = self.config.devices.get(device).map(|d| d.path_hash) else { return };
+        // "While the node's heartbeats were arriving": judged when the reading comes in.
+        let is_alive = *target == self.setup.me || self.membership.is_present(target, now.boot);
+        let result = match report.result {
+            Ok(()) if !is_alive => return,
+            Ok(()) => Ok(PathEvidence {
+                device: device.clone(),
+                target: target.clone(),
+                path_hash: hash,
+                at: now.wall,
+            }),
+            Err(why) => Err(why),
+        };
+        if was_asked || self.is_path_news(now, device, target, executor, &result) {
+            let entry = Entry::PathTested {
+                device: device.clone(),
+                target: target.clone(),
+                executor: executor.clone(),
+                result,
+            };
+            self.propose(now, Key::Path(device.clone(), target.clone(), executor.clone()), entry);
+        }
+    }
+
+    /// A stable cluster is silent (L7): what the log knows already is written again only to keep it fresh.
+    fn is_path_news(
+        &self,
+        now: Now,
+        device: &DeviceId,
+        target: &NodeId,
+        executor: &NodeId,
+        result: &Result<PathEvidence, String>,
+    ) -> bool {
+        let config: &ClusterConfig = &self.config;
+        let known =
+            self.state.paths.get(device).and_then(|n| n.get(target)).and_then(|p| p.tests.get(executor));
+        let fresh = i64::try_from(config.timing.path_fresh.as_millis()).unwrap_or(i64::MAX);
+        let is_same = known
+            .is_some_and(|t| t.failed.as_ref() == result.as_ref().err() && now.wall.0 - t.at.0 < fresh / 2);
+        !is_same || (result.is_ok() && !self.state.has_evidence(config, device, target))
+    }
+}

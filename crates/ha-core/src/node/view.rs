@@ -1,0 +1,311 @@
+//! The state of everything in an operator's words. Reads, never decides.
+
+use super::Node;
+use crate::state::{InstanceRecord, NodeRecord, Power};
+use ha_membership::Presence;
+use ha_model::{
+    FenceRow, InstanceId, InstanceState, NodeConfig, NodeId, NodeRow, Now, PathView, Phase, ResourceId,
+    ResourceRow, Role, StatusView,
+};
+use ha_scheduler::NodeStatus;
+
+impl Node {
+    /// What `hactl status` shows.
+    #[must_use]
+    pub fn status(&self, now: Now) -> StatusView {
+        let mut warnings: Vec<_> =
+            self.warnings.iter().map(|(l, t)| (self.setup.me.clone(), *l, t.clone())).collect();
+        if let Some(lead) = &self.lead {
+            for (node, list) in lead.warnings.iter().filter(|(n, _)| **n != self.setup.me) {
+                warnings.extend(list.iter().map(|(l, t)| (node.clone(), *l, t.clone())));
+            }
+        }
+        StatusView {
+            cluster: self.config.name.clone(),
+            seen_by: self.setup.me.clone(),
+            at: now.wall,
+            state: self.phase(now),
+            leader: self.raft.leader().cloned(),
+            term: self.raft.term(),
+            voters: self.raft.membership().voter_nodes().into_iter().collect(),
+            nodes: self.config.nodes.iter().map(|(id, c)| self.node_row(now, id, c)).collect(),
+            resources: self.config.resources.keys().map(|id| self.resource_row(now, id)).collect(),
+            fences: self.fence_rows(now),
+            paths: self.path_views(None),
+            waivers: self
+                .config
+                .waivers
+                .iter()
+                .map(|(w, origin)| (w.word().to_owned(), origin.to_string()))
+                .collect(),
+            warnings,
+        }
+    }
+
+    fn phase(&self, now: Now) -> Phase {
+        if self.raft.leader().is_none() {
+            let voters = self.raft.membership().voter_nodes();
+            let heard = voters
+                .iter()
+                .filter(|v| **v == self.setup.me || self.membership.is_present(v, now.boot))
+                .cloned()
+                .collect();
+            return Phase::NoQuorum {
+                heard,
+                needed: u32::try_from(voters.len() / 2 + 1).unwrap_or(u32::MAX),
+            };
+        }
+        match &self.lead {
+            Some(lead) if lead.hold.is_some() => Phase::Hold { why: lead.hold.clone().unwrap_or_default() },
+            Some(lead) if self.is_forming() => {
+                let remaining = self.formation_ends().map_or(0, |e| e.since(now.boot).as_millis());
+                Phase::Forming {
+                    waits_for: lead.awaited.iter().cloned().collect(),
+                    remaining_ms: u64::try_from(remaining).unwrap_or(u64::MAX),
+                }
+            }
+            Some(_) | None => Phase::Active,
+        }
+    }
+
+    /// Members are awaited and nothing was ever permitted to run: the first placement is still to come.
+    pub(super) fn is_forming(&self) -> bool {
+        self.lead.as_ref().is_some_and(|l| !l.awaited.is_empty()) && self.state.may_run.is_empty()
+    }
+
+    /// What is missing where nobody leads, in one sentence.
+    pub(super) fn why_no_leader(&self, now: Now) -> String {
+        match self.phase(now) {
+            Phase::NoQuorum { heard, needed } => {
+                let names = heard.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let n = heard.len();
+                if heard.len() >= needed as usize {
+                    format!("no leader is elected yet ({names} hear each other); ask again in a moment")
+                } else {
+                    format!("no quorum: {n} of the {needed} voters needed are heard here ({names})")
+                }
+            }
+            Phase::Forming { .. } | Phase::Active | Phase::Hold { .. } => {
+                "the leader cannot be reached from this node".to_owned()
+            }
+        }
+    }
+
+    fn node_row(&self, now: Now, id: &NodeId, config: &NodeConfig) -> NodeRow {
+        let record = self.state.node(id).cloned().unwrap_or_default();
+        let is_me = *id == self.setup.me;
+        let presence = if is_me { Presence::Present } else { self.membership.presence(id, now.boot) };
+        let (state, why) = self.node_state(id, &record, presence);
+        let votes = self.raft.membership().is_voter(id);
+        NodeRow {
+            name: id.clone(),
+            role: if config.role == Role::Member { "member" } else { "witness" }.to_owned(),
+            vote: if votes { "voter" } else { "learner" }.to_owned(),
+            state,
+            boot: record.incarnation.map(|i| i.to_string()),
+            links: (0u8..)
+                .zip(&config.links)
+                .map(|(n, address)| (*address, is_me || self.membership.is_link_up(id, n, now.boot)))
+                .collect(),
+            why,
+        }
+    }
+
+    fn node_state(&self, id: &NodeId, record: &NodeRecord, presence: Presence) -> (String, Option<String>) {
+        let is_awaited = self.lead.as_ref().is_some_and(|l| l.awaited.contains(id));
+        let is_gone = self.daemon_gone.contains_key(id) && presence != Presence::Present;
+        let config = &self.config;
+        let (word, why): (&str, Option<String>) = match record.status {
+            NodeStatus::Member if is_gone => (
+                "daemon-gone",
+                Some(
+                    "its daemon died, its host answers: its services run on until the grace ends".to_owned(),
+                ),
+            ),
+            NodeStatus::Member if record.standby.is_some() => {
+                ("standby", Some(format!("on standby {}", record.standby.clone().unwrap_or_default())))
+            }
+            NodeStatus::Member if record.is_held => {
+                ("held", Some(format!("fenced too often; type: hactl node online {id}")))
+            }
+            NodeStatus::Member => match presence {
+                Presence::Present if config.members().any(|m| m == id) => {
+                    ("online", self.state.why_no_exclusive(config, id))
+                }
+                Presence::Present => ("online", None),
+                Presence::NeverHeard => ("joining", Some("this node has not heard it yet".to_owned())),
+                Presence::Silent { for_ } => {
+                    ("silent", Some(format!("no heartbeat for {} ms", for_.as_millis())))
+                }
+                Presence::OneWay { .. } => ("silent", Some("it speaks but does not hear us".to_owned())),
+                Presence::Stalled { what, age } => {
+                    ("silent", Some(format!("{} stands still for {} ms", what.word(), age.as_millis())))
+                }
+            },
+            NodeStatus::Unseen if is_awaited => {
+                ("unseen", Some("the forming cluster waits for it".to_owned()))
+            }
+            NodeStatus::Unseen => (
+                "unseen",
+                Some(format!(
+                    "never spoke to this cluster; start hanode there, or make sure it is off and type: hactl fence confirm {id}"
+                )),
+            ),
+            NodeStatus::Lost if self.state.may_run_on(id).next().is_none() => {
+                ("lost", Some("nothing of the cluster can run there".to_owned()))
+            }
+            NodeStatus::Lost if !config.has_fence_path(id) => (
+                "lost",
+                Some(format!("it has no fence path; make sure it is off and type: hactl fence confirm {id}")),
+            ),
+            NodeStatus::Lost => ("lost", Some("it must be fenced before what it ran can start".to_owned())),
+            NodeStatus::Condemned => ("fencing", Some("off was requested and is not proven yet".to_owned())),
+            NodeStatus::Off => {
+                let why = match &record.power {
+                    _ if record.is_held => format!("proven off and held; type: hactl node online {id}"),
+                    Power::Off { returns: true, .. } => "proven off; power comes back soon".to_owned(),
+                    Power::Off { level: 0, .. } => "confirmed off; start it by hand".to_owned(),
+                    Power::Off { .. } => format!("proven off; type: hactl fence on {id}"),
+                    Power::OnRequested { .. } => "power on is requested".to_owned(),
+                    Power::On => "power is on; it has not spoken yet".to_owned(),
+                    Power::OnFailed { why } => {
+                        format!("power on failed: {why}; type: hactl fence on {id}")
+                    }
+                    Power::Assumed => "proven off".to_owned(),
+                };
+                ("off", Some(why))
+            }
+            NodeStatus::Left => ("left", Some("it left cleanly".to_owned())),
+        };
+        (word.to_owned(), why)
+    }
+
+    fn resource_row(&self, now: Now, id: &ResourceId) -> ResourceRow {
+        let instance = InstanceId::from(id.as_str());
+        let report = self.lead.as_ref().and_then(|l| l.report.instances.get(&instance));
+        let by_node = self.state.instances.get(&instance);
+        let best: Option<(&NodeId, &InstanceRecord)> =
+            by_node.and_then(|n| n.iter().max_by_key(|(_, r)| prominence(r.state())));
+        let active = best.filter(|(_, r)| prominence(r.state()) > 0);
+        let holder = self.state.may_run.values().find(|m| m.instance == instance);
+        let (state, node) = match (active, holder) {
+            (Some((node, r)), _) => (state_word(r.state()), Some(node.clone())),
+            (None, Some(m)) => {
+                let is_here = self.state.node(&m.node).is_some_and(|r| r.status == NodeStatus::Member);
+                (if is_here { "starting" } else { "blocked" }, Some(m.node.clone()))
+            }
+            (None, None) => {
+                let wanted = report.and_then(|r| r.wanted.clone());
+                (if wanted.is_some() { "blocked" } else { "stopped" }, wanted)
+            }
+        };
+        let mut why = report.map(|r| r.why.clone()).filter(|w| !w.is_empty());
+        if why.is_none() && state != "running" {
+            why = active.and_then(|(_, r)| r.observation.why.clone());
+        }
+        if why.is_none()
+            && let Some((to, until, origin)) =
+                self.state.wishes.moves.get(id).filter(|(_, u, _)| now.wall < *u)
+        {
+            let left = (until.0 - now.wall.0) / 1000;
+            why = Some(format!("moved to {to} {origin}; the wish holds for {left} s more"));
+        }
+        let spec = self.spec_of(&instance);
+        let failures = self.state.failure_views(&self.config, now.wall);
+        ResourceRow {
+            name: instance,
+            group: self.config.group_of(id).map(|(g, _)| g.to_string()),
+            agent: spec.map_or_else(String::new, |s| s.agent.to_string()),
+            state: state.to_owned(),
+            node,
+            failures: failures
+                .get(id)
+                .map(|n| n.iter().map(|(node, f)| (node.clone(), f.count)).collect())
+                .unwrap_or_default(),
+            why,
+        }
+    }
+
+    fn fence_rows(&self, now: Now) -> Vec<FenceRow> {
+        let rows = self.state.fences.iter().map(|(id, f)| {
+            let clock = self.lead.as_ref().and_then(|l| l.fences.get(id));
+            let waits = clock.filter(|c| c.running.is_none() && c.wakes_at > now.boot && !f.is_running);
+            let help = format!("if it is surely off, type: hactl fence confirm {}", f.target);
+            FenceRow {
+                node: f.target.clone(),
+                reason: f.reason.text(),
+                attempts: f.attempts,
+                state: match (f.is_running, f.attempts) {
+                    (true, _) => "off-sent",
+                    (false, 0) => "requested",
+                    (false, _) => "waiting",
+                }
+                .to_owned(),
+                why: f.last_failure.as_ref().map(|w| format!("{w}; {help}")),
+                next_ms: waits
+                    .map(|c| u64::try_from(c.wakes_at.since(now.boot).as_millis()).unwrap_or(u64::MAX)),
+            }
+        });
+        rows.collect()
+    }
+
+    pub(super) fn path_views(&self, only: Option<&NodeId>) -> Vec<PathView> {
+        let mut views = Vec::new();
+        for (device, spec) in &self.config.devices {
+            for target in spec.outlets.keys().filter(|t| only.is_none_or(|o| o == *t)) {
+                let record = self.state.paths.get(device).and_then(|n| n.get(target));
+                let newest = record.and_then(|p| p.tests.iter().max_by_key(|(_, t)| t.at));
+                let passed = record.is_some_and(|p| p.tests.values().any(|t| t.failed.is_none()));
+                let has_evidence = self.state.has_evidence(&self.config, device, target);
+                let failed = record.and_then(|p| p.tests.values().find_map(|t| t.failed.clone()));
+                views.push(PathView {
+                    device: device.clone(),
+                    node: target.clone(),
+                    works: passed && has_evidence,
+                    tested_by: newest.map(|(n, _)| n.clone()),
+                    at: newest.map(|(_, t)| t.at),
+                    why: match (passed && has_evidence, failed) {
+                        (true, _) => None,
+                        (false, Some(why)) => Some(why),
+                        (false, None) => Some("not tested yet".to_owned()),
+                    },
+                });
+            }
+        }
+        views
+    }
+
+    pub(super) fn heard_by(&self, now: Now, node: &NodeId) -> Option<NodeId> {
+        if self.membership.is_present(node, now.boot) {
+            return Some(self.setup.me.clone());
+        }
+        let position = self.config.nodes.keys().position(|id| id == node)?;
+        let position = u32::try_from(position).ok()?;
+        let others = self.config.nodes.keys().filter(|id| *id != node && **id != self.setup.me);
+        others.clone().find(|o| self.membership.is_heard_by(o, position, now.boot)).cloned()
+    }
+}
+
+/// The state that matters most where several nodes know something of an instance.
+fn prominence(state: InstanceState) -> u8 {
+    match state {
+        InstanceState::StopFailed => 6,
+        InstanceState::Running => 5,
+        InstanceState::Stopping => 4,
+        InstanceState::Starting => 3,
+        InstanceState::Failed => 2,
+        InstanceState::Unknown | InstanceState::Probing | InstanceState::Stopped => 0,
+    }
+}
+
+fn state_word(state: InstanceState) -> &'static str {
+    match state {
+        InstanceState::Unknown | InstanceState::Probing => "unknown",
+        InstanceState::Stopped => "stopped",
+        InstanceState::Starting => "starting",
+        InstanceState::Running => "running",
+        InstanceState::Stopping => "stopping",
+        InstanceState::Failed => "failed",
+        InstanceState::StopFailed => "stop-failed",
+    }
+}

@@ -1,0 +1,181 @@
+//! The leader watches the nodes: joined, lost, returned; and hands leadership over where it alone loses a node.
+
+use super::Node;
+use super::lead::Key;
+use ha_membership::Presence;
+use ha_model::{BootNs, Entry, Incarnation, LostReason, NodeId, Now, SessionId};
+use ha_scheduler::NodeStatus;
+use std::time::Duration;
+
+/// A node that others still hear is lost for the leader all the same after so many `t_lost`, when leadership could
+/// not be moved to one of them.
+const HEARSAY_LIMIT: u32 = 3;
+
+impl Node {
+    pub(super) fn watch_nodes(&mut self, now: Now) {
+        let awaited = self.awaited(now);
+        if let Some(lead) = &mut self.lead
+            && lead.awaited != awaited
+        {
+            lead.awaited = awaited;
+            lead.is_dirty = true;
+        }
+        if let Some(lead) = &mut self.lead
+            && !lead.awaited.is_empty()
+        {
+            lead.replan_at = Some(lead.since + self.config.timing.startup_wait);
+        }
+        let ids: Vec<NodeId> = self.config.nodes.keys().cloned().collect();
+        for (position, id) in (0u32..).zip(ids) {
+            if id == self.setup.me {
+                self.watch_self(now);
+            } else {
+                self.watch_node(now, &id, position);
+            }
+        }
+    }
+
+    fn watch_self(&mut self, now: Now) {
+        let me = self.setup.me.clone();
+        let life = (self.setup.incarnation, self.setup.session);
+        let record = self.state.node(&me).cloned().unwrap_or_default();
+        let is_joined = record.status == NodeStatus::Member
+            && (record.incarnation, record.session) == (Some(life.0), Some(life.1));
+        if is_joined || record.has_ended(life.0) {
+            return;
+        }
+        if record.status == NodeStatus::Lost && record.incarnation == Some(life.0) {
+            self.propose(
+                now,
+                Key::Returned(me.clone()),
+                Entry::NodeReturned { node: me, incarnation: life.0 },
+            );
+        } else {
+            self.propose_joined(now, &me, life);
+        }
+    }
+
+    fn propose_joined(&mut self, now: Now, node: &NodeId, (incarnation, session): (Incarnation, SessionId)) {
+        let entry = Entry::NodeJoined { node: node.clone(), incarnation, session };
+        self.propose(now, Key::Joined(node.clone()), entry);
+    }
+
+    fn watch_node(&mut self, now: Now, id: &NodeId, position: u32) {
+        let record = self.state.node(id).cloned().unwrap_or_default();
+        let presence = self.membership.presence(id, now.boot);
+        let life = self.membership.life(id).filter(|(i, _)| !record.has_ended(*i));
+        match (record.status, presence) {
+            (NodeStatus::Member, Presence::Present) => {
+                if let Some(life) = life
+                    && (Some(life.0), Some(life.1)) != (record.incarnation, record.session)
+                {
+                    self.propose_joined(now, id, life);
+                }
+                self.hand_over_if_alone(now, id, position);
+            }
+            (NodeStatus::Member, Presence::NeverHeard) => {
+                let is_over = self.formation_ends().is_some_and(|end| now.boot >= end);
+                if is_over && !self.is_heard_elsewhere(now, id, position) {
+                    self.propose_lost(now, id, record.incarnation, LostReason::NeverSeen);
+                }
+            }
+            (NodeStatus::Member, absent) => {
+                self.hand_over_if_alone(now, id, position);
+                let silence = self.membership.silence(id, now.boot).unwrap_or(Duration::MAX);
+                let is_elsewhere = self.is_heard_elsewhere(now, id, position);
+                if is_elsewhere && silence < self.config.timing.t_lost * HEARSAY_LIMIT {
+                    return;
+                }
+                if let Some(why) = self.why_lost(now, id, absent) {
+                    self.propose_lost(now, id, record.incarnation, why);
+                }
+            }
+            (NodeStatus::Lost, Presence::Present) => match life {
+                Some((incarnation, _)) if record.incarnation == Some(incarnation) => {
+                    let entry = Entry::NodeReturned { node: id.clone(), incarnation };
+                    self.propose(now, Key::Returned(id.clone()), entry);
+                }
+                Some(life) => self.propose_joined(now, id, life),
+                None => {}
+            },
+            (
+                NodeStatus::Unseen | NodeStatus::Left | NodeStatus::Off | NodeStatus::Condemned,
+                Presence::Present,
+            ) => {
+                if let Some(life) = life {
+                    self.propose_joined(now, id, life);
+                }
+            }
+            (
+                NodeStatus::Unseen
+                | NodeStatus::Lost
+                | NodeStatus::Left
+                | NodeStatus::Off
+                | NodeStatus::Condemned,
+                Presence::NeverHeard
+                | Presence::Silent { .. }
+                | Presence::OneWay { .. }
+                | Presence::Stalled { .. },
+            ) => {}
+        }
+    }
+
+    fn propose_lost(&mut self, now: Now, id: &NodeId, incarnation: Option<Incarnation>, why: LostReason) {
+        let entry = Entry::NodeLost { node: id.clone(), incarnation, why };
+        if self.propose(now, Key::Lost(id.clone()), entry).is_some() {
+            self.is_beat_urgent = true; // stop granting at once
+        }
+    }
+
+    /// Why an absent node is lost; `None` while its daemon's grace runs.
+    fn why_lost(&mut self, now: Now, id: &NodeId, presence: Presence) -> Option<LostReason> {
+        let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        match presence {
+            Presence::Present | Presence::NeverHeard => None,
+            Presence::OneWay { .. } => Some(LostReason::OneWay),
+            Presence::Stalled { what, age } => Some(LostReason::Stalled { what, age_ms: ms(age) }),
+            Presence::Silent { for_ } => match self.daemon_gone.get(id) {
+                Some(gone) => {
+                    let grace_ends = *gone + self.config.timing.daemon_grace;
+                    if now.boot >= grace_ends {
+                        return Some(LostReason::DaemonGone);
+                    }
+                    if let Some(lead) = &mut self.lead {
+                        lead.replan_at = Some(lead.replan_at.map_or(grace_ends, |r| r.min(grace_ends)));
+                        lead.replan_at = lead.replan_at.filter(|r| *r > now.boot).or(Some(grace_ends));
+                    }
+                    None
+                }
+                None => Some(LostReason::Silent { for_ms: ms(for_) }),
+            },
+        }
+    }
+
+    fn hearers<'a>(&'a self, now: Now, id: &'a NodeId, position: u32) -> impl Iterator<Item = NodeId> + 'a {
+        let voters = self.raft.membership().voter_nodes();
+        voters.into_iter().filter(move |v| {
+            *v != self.setup.me && v != id && self.membership.is_heard_by(v, position, now.boot)
+        })
+    }
+
+    fn is_heard_elsewhere(&self, now: Now, id: &NodeId, position: u32) -> bool {
+        self.hearers(now, id, position).next().is_some()
+    }
+
+    /// Before `t_lost`: somebody who still hears the node shall lead, and nobody is fenced for our deafness.
+    fn hand_over_if_alone(&mut self, now: Now, id: &NodeId, position: u32) {
+        let timing = self.config.timing;
+        if self.membership.silence(id, now.boot).is_none_or(|s| s < timing.handover_after) {
+            return;
+        }
+        let Some(to) = self.hearers(now, id, position).next() else { return };
+        let Some(lead) = &mut self.lead else { return };
+        let not_before = lead.handover_at.get(id).copied().unwrap_or(BootNs(0));
+        if now.boot < not_before {
+            return;
+        }
+        lead.handover_at.insert(id.clone(), now.boot + timing.t_lost);
+        // A refusal (the other lags behind) leaves us leading; the node is judged at t_lost as usual.
+        let _ = self.raft.transfer(now.boot, &to);
+    }
+}

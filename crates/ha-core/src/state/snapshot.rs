@@ -1,0 +1,193 @@
+//! From the replicated state to what the scheduler may know.
+
+use super::{ClusterState, NodeRecord};
+use ha_model::{ClusterConfig, InstanceId, InstanceState, NodeId, ResourceId, Role, Waiver, WallMs};
+use ha_scheduler::{FailureView, MayRunView, MoveWish, NodeStatus, NodeView, ObservedView, Snapshot, Wishes};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What only the leader knows at this moment.
+#[derive(Clone, Debug, Default)]
+pub struct Overlay {
+    /// Nodes that have reported to this leader.
+    pub ready: BTreeSet<NodeId>,
+    /// Nodes that the forming cluster still waits for.
+    pub awaited: BTreeSet<NodeId>,
+    /// Orders under way.
+    pub in_flight: BTreeSet<(NodeId, InstanceId)>,
+}
+
+impl ClusterState {
+    /// The scheduler's input; `None` before a configuration is in force.
+    #[must_use]
+    pub fn snapshot(&self, now: WallMs, overlay: &Overlay) -> Option<Snapshot> {
+        let config = Arc::clone(self.parsed()?);
+        let nodes = config
+            .nodes
+            .keys()
+            .map(|id| {
+                let record = self.nodes.get(id).cloned().unwrap_or_default();
+                (id.clone(), self.node_view(&config, id, &record, overlay))
+            })
+            .collect();
+        Some(Snapshot {
+            nodes,
+            observed: self.observed_views(overlay),
+            may_run: self
+                .may_run
+                .iter()
+                .map(|(object, m)| {
+                    let view = MayRunView {
+                        instance: m.instance.clone(),
+                        node: m.node.clone(),
+                        incarnation: m.incarnation,
+                    };
+                    (object.clone(), view)
+                })
+                .collect(),
+            failures: self.failure_views(&config, now),
+            wishes: self.wish_views(now),
+            attributes: BTreeMap::new(),
+            now,
+            config,
+        })
+    }
+
+    fn node_view(
+        &self,
+        config: &ClusterConfig,
+        id: &NodeId,
+        record: &NodeRecord,
+        overlay: &Overlay,
+    ) -> NodeView {
+        NodeView {
+            status: record.status,
+            incarnation: record.incarnation.filter(|_| record.status == NodeStatus::Member),
+            is_ready: overlay.ready.contains(id),
+            standby: record.standby.clone(),
+            is_held: record.is_held,
+            no_exclusive: self.why_no_exclusive(config, id),
+            fence_open: self.fence_of(id).is_some(),
+            is_awaited: overlay.awaited.contains(id),
+        }
+    }
+
+    /// Why no exclusive resource may start on a node: its power was never read on through any whole level.
+    #[must_use]
+    pub fn why_no_exclusive(&self, config: &ClusterConfig, id: &NodeId) -> Option<String> {
+        if config.nodes.get(id).is_none_or(|n| n.role == Role::Witness) {
+            return None;
+        }
+        let levels = config.levels.get(id).map(Vec::as_slice).unwrap_or_default();
+        if levels.is_empty() {
+            let is_waived = config.waivers.contains_key(&Waiver::UnfencedMembersBlockRecovery);
+            return (!is_waived).then(|| format!("{id} has no fence path"));
+        }
+        if levels.iter().any(|l| l.devices.iter().all(|d| self.has_evidence(config, d, id))) {
+            return None;
+        }
+        let devices = levels.iter().flat_map(|l| &l.devices).collect::<BTreeSet<_>>();
+        let why = devices
+            .iter()
+            .find_map(|d| self.paths.get(*d)?.get(id)?.tests.values().find_map(|t| t.failed.clone()))
+            .unwrap_or_else(|| "not tested yet".to_owned());
+        Some(format!("the power of {id} was never read on: {why}; type: hactl fence test {id}"))
+    }
+
+    /// Whether a later "off" of the node on the device counts.
+    #[must_use]
+    pub fn has_evidence(&self, config: &ClusterConfig, device: &ha_model::DeviceId, id: &NodeId) -> bool {
+        let hash = config.devices.get(device).map(|d| d.path_hash);
+        self.paths
+            .get(device)
+            .and_then(|by_node| by_node.get(id))
+            .and_then(|p| p.evidence.as_ref())
+            .is_some_and(|e| Some(e.path_hash) == hash)
+    }
+
+    fn observed_views(&self, overlay: &Overlay) -> BTreeMap<InstanceId, BTreeMap<NodeId, ObservedView>> {
+        let mut views: BTreeMap<InstanceId, BTreeMap<NodeId, ObservedView>> = self
+            .instances
+            .iter()
+            .map(|(instance, by_node)| {
+                let by_node = by_node
+                    .iter()
+                    .map(|(node, r)| {
+                        let view = ObservedView {
+                            state: r.state(),
+                            why: r.observation.why.clone(),
+                            in_flight: overlay.in_flight.contains(&(node.clone(), instance.clone())),
+                        };
+                        (node.clone(), view)
+                    })
+                    .collect();
+                (instance.clone(), by_node)
+            })
+            .collect();
+        for (node, instance) in &overlay.in_flight {
+            views.entry(instance.clone()).or_default().entry(node.clone()).or_insert(ObservedView {
+                state: InstanceState::Unknown,
+                why: None,
+                in_flight: true,
+            });
+        }
+        views
+    }
+
+    /// Failures that still count.
+    #[must_use]
+    pub fn failure_views(
+        &self,
+        config: &ClusterConfig,
+        now: WallMs,
+    ) -> BTreeMap<ResourceId, BTreeMap<NodeId, FailureView>> {
+        let mut views: BTreeMap<ResourceId, BTreeMap<NodeId, FailureView>> = BTreeMap::new();
+        for (resource, by_node) in &self.failures {
+            let Some(spec) = config.resources.get(resource) else { continue };
+            let age = i64::try_from(spec.failure_timeout.as_millis()).unwrap_or(i64::MAX);
+            for (node, list) in by_node {
+                let counting: Vec<_> = list.iter().filter(|f| now.0 - f.at.0 < age).collect();
+                let Some(last) = counting.last() else { continue };
+                let view = FailureView {
+                    count: u32::try_from(counting.len()).unwrap_or(u32::MAX),
+                    last_op: last.op,
+                    last_at: last.at,
+                    why: last.why.clone(),
+                };
+                views.entry(resource.clone()).or_default().insert(node.clone(), view);
+            }
+        }
+        views
+    }
+
+    fn wish_views(&self, now: WallMs) -> Wishes {
+        Wishes {
+            enabled: self.wishes.enabled.clone(),
+            restart: self.wishes.restart.clone(),
+            moves: self
+                .wishes
+                .moves
+                .iter()
+                .filter(|(_, (_, until, _))| now < *until)
+                .map(|(resource, (to, until, origin))| {
+                    let wish = MoveWish { to: to.clone(), until: *until, origin: origin.clone() };
+                    (resource.clone(), wish)
+                })
+                .collect(),
+        }
+    }
+
+    /// The next wall time at which a plan can change by time alone: a failure expires, a move ends.
+    #[must_use]
+    pub fn next_expiry(&self, config: &ClusterConfig, now: WallMs) -> Option<WallMs> {
+        let failures = self.failures.iter().flat_map(|(resource, by_node)| {
+            let age = config
+                .resources
+                .get(resource)
+                .map_or(0, |s| i64::try_from(s.failure_timeout.as_millis()).unwrap_or(i64::MAX));
+            by_node.values().flatten().map(move |f| WallMs(f.at.0.saturating_add(age)))
+        });
+        let moves = self.wishes.moves.values().map(|(_, until, _)| *until);
+        failures.chain(moves).filter(|t| *t > now).min()
+    }
+}
