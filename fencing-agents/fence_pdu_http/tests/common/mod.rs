@@ -100,3 +100,9 @@ pub async fn agent(stdin: String) -> Verdict {
     .await
     .unwrap()
 }
+
+/// The path of a program, or a failure that names the Debian package to install.
+pub fn needed(path: &str, package: &str) -> String {
+    assert!(std::path::Path::new(path).exists(), "{path} is missing: install the Debian package '{package}'");
+    path.to_owned()
+}
