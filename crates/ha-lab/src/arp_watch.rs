@@ -55,6 +55,15 @@ pub fn run(interface: &str, target: Ipv4Addr, every: Duration, out: &Path) -> Re
     }
 }
 
+/// Announces that this host has an address (gratuitous ARP, RFC 5227 section 3): for services under test that are not
+/// the cluster's own.
+pub fn announce(interface: &str, address: Ipv4Addr) -> Result<()> {
+    let (own_mac, _) = own_addresses(interface)?;
+    let socket = open(interface)?;
+    let frame = request(own_mac, address, address);
+    send(socket.as_raw_fd(), &frame, MsgFlags::empty()).what(|| format!("announce {address}")).map(drop)
+}
+
 fn open(interface: &str) -> Result<OwnedFd> {
     let what = || format!("open a raw socket on {interface}");
     let flags = SockFlag::SOCK_CLOEXEC;

@@ -3,11 +3,13 @@
 //! Must not know: how anything is done; each command is one call.
 
 use clap::{Parser, Subcommand};
+use ha_lab::cluster::{ClusterPlan, Programs, SwitchFace};
+use ha_lab::demo::{self, DemoSpec, Play};
 use ha_lab::error::{LabError, Result};
 use ha_lab::proto::Request;
 use ha_lab::{
     LabSpec, Remote, arp_watch, cgroup, check, exec, host_launch, lab_init, ledger, network, outer, power,
-    probe, supervisor, web,
+    probe, supervisor, web, web_ask,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -70,6 +72,57 @@ enum Cmd {
         /// First word of the answer; the host name by default.
         #[arg(long)]
         id: Option<String>,
+    },
+    /// Ask the tiny service once; exit code 0 when it answers.
+    Ask {
+        /// Address and port.
+        target: SocketAddr,
+        /// How long to wait, in milliseconds.
+        #[arg(long, default_value_t = 1000)]
+        timeout_ms: u64,
+    },
+    /// Announce an address by gratuitous ARP, for stand-ins of the cluster's own services.
+    Announce {
+        /// Interface.
+        interface: String,
+        /// Address.
+        address: Ipv4Addr,
+    },
+    /// Three real daemons on simulated hosts, one failover, then a lab to play with.
+    Demo {
+        /// Its directory; an earlier demonstration there is removed.
+        #[arg(long, default_value = "/tmp/ha-demo")]
+        dir: PathBuf,
+        /// The daemon.
+        #[arg(long)]
+        hanode: PathBuf,
+        /// The command line.
+        #[arg(long)]
+        hactl: PathBuf,
+        /// Directory of the fence agents.
+        #[arg(long)]
+        agents: PathBuf,
+        /// Pace: `default` or `fast`.
+        #[arg(long, default_value = "default")]
+        profile: String,
+        /// Use the switch by HTTP instead of SNMP.
+        #[arg(long)]
+        http: bool,
+        /// How long the service may take to appear, in seconds.
+        #[arg(long, default_value_t = 60)]
+        limit_s: u64,
+        /// End after the failover.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Do something to a running demonstration: fail|on|freeze|thaw|cut|heal|kill-daemon NODE, hactl ….
+    DemoCtl {
+        /// Its directory.
+        #[arg(long, default_value = "/tmp/ha-demo")]
+        dir: PathBuf,
+        /// What.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
     },
     /// Write numbered blocks to the ledger.
     Writer {
@@ -190,6 +243,21 @@ pub fn run(cli: Cli) -> Result<u8> {
             return Ok(out.code.map_or(124, |c| c.clamp(0, 255) as u8));
         }
         Cmd::Web { listen, id } => web::run(listen, &id.map_or_else(host_name, Ok)?)?,
+        Cmd::Ask { target, timeout_ms } => {
+            println!("{}", web_ask::ask(target, Duration::from_millis(timeout_ms.max(1)))?);
+        }
+        Cmd::Announce { interface, address } => arp_watch::announce(&interface, address)?,
+        Cmd::Demo { dir, hanode, hactl, agents, profile, http, limit_s, once } => {
+            let face = if http { SwitchFace::Http } else { SwitchFace::Snmp };
+            demo::run(&DemoSpec {
+                dir,
+                programs: Programs { hanode, hactl, agents },
+                plan: ClusterPlan { profile, face, ..ClusterPlan::default() },
+                once,
+                limit: Duration::from_secs(limit_s),
+            })?;
+        }
+        Cmd::DemoCtl { dir, words } => demo::play(&Remote::open(&dir)?, &Play::parse(&words)?)?,
         Cmd::Writer { ledger, id, every_ms } => {
             ledger::write_blocks(ledger, &id.map_or_else(host_name, Ok)?, Duration::from_millis(every_ms))?;
         }

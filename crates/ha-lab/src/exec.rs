@@ -127,19 +127,19 @@ pub fn enter_host(init: i32, cgroup: Option<&Path>, argv: &[String]) -> Result<i
         flags |= CloneFlags::CLONE_NEWCGROUP;
     }
     setns(fd, flags).what(|| format!("enter the host of init {init}"))?;
-    child_code(argv)
+    child_code(argv, &crate::host_init::search_path())
 }
 
 /// The `nsexec` side for a station: enters its network, runs the command, returns its exit code.
 pub fn enter_network(path: &Path, argv: &[String]) -> Result<i32> {
     crate::network::enter(path)?;
-    child_code(argv)
+    child_code(argv, crate::tool::PATH)
 }
 
 /// Runs the command as a child (a pid namespace holds children only), and passes its end on as a shell does.
-fn child_code(argv: &[String]) -> Result<i32> {
+fn child_code(argv: &[String], path: &str) -> Result<i32> {
     let mut command = crate::spawn::bound_to_parent(Path::new(&argv[0]));
-    let mut child = match command.args(&argv[1..]).current_dir("/").env("PATH", crate::tool::PATH).spawn() {
+    let mut child = match command.args(&argv[1..]).current_dir("/").env("PATH", path).spawn() {
         Ok(child) => child,
         Err(e) => {
             eprintln!("{}: {e}", argv[0]);

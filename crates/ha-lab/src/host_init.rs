@@ -23,8 +23,10 @@ use std::time::{Duration, Instant};
 pub const BOOT_ID: &str = "/run/ha/boot_id";
 /// Where the init notes the main process of each service, and reads which are not to be restarted.
 pub const INIT_DIR: &str = "/run/ha-lab";
-/// Where a host finds the lab's own program (the tiny service, the block writer), wherever it is on the machine.
-pub const PROGRAM: &str = "/run/ha-lab/ha-lab";
+/// Where a host finds the lab's own program and the lab's tools; first in the PATH of everything that runs there.
+pub const BIN: &str = "/run/ha-lab/bin";
+/// The lab's own program there (the tiny service, the block writer).
+pub const PROGRAM: &str = "/run/ha-lab/bin/ha-lab";
 /// How often log sizes and held services are looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// Largest log of a service; then it is copied to `.1` and begun anew.
@@ -99,6 +101,11 @@ fn tend(service: &mut Service, boot: &HostBoot) {
     }
 }
 
+/// PATH of everything that runs in a host.
+pub fn search_path() -> String {
+    format!("{BIN}:{}", crate::tool::PATH)
+}
+
 fn start(spec: &ServiceSpec, log: &Path, boot_id: &str) -> Result<i32> {
     let mut out = append(log).at("open", log)?;
     let now = crate::clock::boot_ns();
@@ -107,6 +114,7 @@ fn start(spec: &ServiceSpec, log: &Path, boot_id: &str) -> Result<i32> {
     let mut command = Command::new(&spec.argv[0]);
     command
         .args(&spec.argv[1..])
+        .env("PATH", search_path())
         .envs(&spec.env)
         .stdin(Stdio::null())
         .stdout(out)

@@ -7,7 +7,7 @@
 //! real machine.
 
 use crate::error::{Context, Result};
-use crate::host_init::PROGRAM;
+use crate::host_init::BIN;
 use crate::host_launch::HostBoot;
 use crate::outer::host_dir;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -46,10 +46,7 @@ pub fn enter(boot: &HostBoot) -> Result<()> {
         make_dir(&root.join(dir))?;
         tmpfs(&root.join(dir), if dir == "run" { "mode=755" } else { "mode=1777" })?;
     }
-    let program = root.join(PROGRAM.trim_start_matches('/'));
-    make_dir(program.parent().expect("it lies in a directory"))?;
-    fs::File::create(&program).at("create", &program)?;
-    bind(&crate::spawn::own_program()?, &program)?;
+    bind_programs(boot, &root)?;
     symlink("/run", root.join("var/run")).what(|| "link /var/run".into())?;
     kernel_views(boot, &root)?;
     set_read_only(&root, false)?;
@@ -93,6 +90,21 @@ fn link_entries(root: &Path, dir: &str, except: &[&str]) -> Result<()> {
             let target = PathBuf::from("/").join(MACHINE).join(dir).join(&name);
             symlink(target, here.join(&name)).at("link", &here)?;
         }
+    }
+    Ok(())
+}
+
+/// The lab's own program and its tools, each bound under its name.
+fn bind_programs(boot: &HostBoot, root: &Path) -> Result<()> {
+    let bin = root.join(BIN.trim_start_matches('/'));
+    make_dir(&bin)?;
+    let own = crate::spawn::own_program()?;
+    let tools = boot.spec.tools.iter().map(|t| (t.clone(), t.file_name().unwrap_or_default().to_os_string()));
+    for (from, name) in std::iter::once((own, "ha-lab".into())).chain(tools) {
+        let to = bin.join(name);
+        fs::File::create(&to).at("create", &to)?;
+        bind(&from, &to)?;
+        set_read_only(&to, false)?;
     }
     Ok(())
 }

@@ -297,7 +297,7 @@ impl Remote {
     /// Starts an outside client.
     pub fn client(&self, name: &str, spec: &ClientSpec) -> Result<Client> {
         self.watch(name, spec.args())?;
-        Ok(Client::new(self.record_file(name)))
+        Ok(Client::of(self, name))
     }
 
     /// Starts asking who has an address of the public link, every 20 ms.
@@ -305,7 +305,7 @@ impl Remote {
         let target = address.to_string();
         let args = ["arp-watch", "--interface", "eth0", "--target", &target, "--every-ms", "20"];
         self.watch(name, args.map(Into::into).to_vec())?;
-        Ok(ArpWatch::new(self.record_file(name)))
+        Ok(ArpWatch::of(self, name))
     }
 
     fn watch(&self, name: &str, args: Vec<String>) -> Result<()> {
@@ -317,7 +317,7 @@ impl Remote {
         self.tell(&Request::Unwatch { name: name.into() })
     }
 
-    fn record_file(&self, name: &str) -> PathBuf {
+    pub(crate) fn record_file(&self, name: &str) -> PathBuf {
         self.spec.dir.join("clients").join(format!("{name}.jsonl"))
     }
 }

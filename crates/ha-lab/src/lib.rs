@@ -8,7 +8,9 @@ pub mod arp_watch;
 pub mod cgroup;
 pub mod check;
 pub mod clock;
+pub mod cluster;
 pub mod cut;
+pub mod demo;
 pub mod error;
 pub mod exec;
 pub mod host;
@@ -35,6 +37,7 @@ pub mod supervisor;
 pub mod switch;
 pub mod tool;
 pub mod web;
+pub mod web_ask;
 
 pub use arp_watch::ArpRound;
 pub use error::{LabError, Result};

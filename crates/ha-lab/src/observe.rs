@@ -6,7 +6,7 @@ use crate::arp_watch::ArpRound;
 use crate::clock::boot_ns;
 use crate::error::{LabError, Result};
 use crate::json_log;
-use crate::lab::wait_for;
+use crate::lab::{Remote, wait_for};
 use crate::outage::{Outage, ProbeRecord, outages};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,8 +62,9 @@ pub struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(file: PathBuf) -> Self {
-        Self { file }
+    /// The client of that name in a lab, also one that was started by somebody else.
+    pub fn of(lab: &Remote, name: &str) -> Self {
+        Self { file: lab.record_file(name) }
     }
 
     /// Every probe so far.
@@ -114,8 +115,9 @@ pub struct ArpWatch {
 }
 
 impl ArpWatch {
-    pub(crate) fn new(file: PathBuf) -> Self {
-        Self { file }
+    /// The watch of that name in a lab.
+    pub fn of(lab: &Remote, name: &str) -> Self {
+        Self { file: lab.record_file(name) }
     }
 
     /// Every round so far.

@@ -115,6 +115,9 @@ pub struct LabSpec {
     pub hosts: Vec<HostSpec>,
     /// Power switches.
     pub pdus: Vec<PduSpec>,
+    /// Programs that hosts find in their PATH under their own names, wherever on the machine they lie.
+    #[serde(default)]
+    pub tools: Vec<PathBuf>,
     /// The `ha-lab` program; found beside the running program when absent.
     #[serde(default)]
     pub program: Option<PathBuf>,
@@ -135,6 +138,7 @@ impl LabSpec {
                 PduSpec { name: "pdu-a".into(), number: 1, outlets: outlets(hosts) },
                 PduSpec { name: "pdu-b".into(), number: 2, outlets: outlets(&[]) },
             ],
+            tools: Vec::new(),
             program: None,
         }
     }
@@ -225,6 +229,12 @@ impl LabSpec {
                 if !(1..=64).contains(outlet) {
                     return fail(format!("outlet {outlet} of {}: outlets are 1 to 64", pdu.name));
                 }
+            }
+        }
+        let mut tools = BTreeSet::from(["ha-lab".into()]);
+        for tool in &self.tools {
+            if !tool.is_file() || !tool.file_name().is_some_and(|name| tools.insert(name.to_os_string())) {
+                return fail(format!("tool {}: no such file, or its name is taken", tool.display()));
             }
         }
         for host in &self.hosts {

@@ -94,7 +94,7 @@ fn killed() {
         let spaces = lab_namespaces(&place);
         let outer = place.outer_pid();
         kill(Pid::from_raw(outer as i32), signal).unwrap();
-        nothing_is_left(&spaces, &place.lab.dir().to_path_buf());
+        nothing_is_left(&spaces, place.lab.dir());
         place.lab.wait_ended();
         let out = Command::new(PROGRAM_FILE).arg("sweep").output().unwrap();
         assert!(out.status.success(), "{out:?}");
