@@ -1,7 +1,6 @@
 //! Who asks, as the kernel knows him.
 
 use crate::names;
-use ha_model::NodeId;
 use tokio::net::unix::UCred;
 
 /// Who asks.
@@ -34,12 +33,12 @@ impl Caller {
         Caller { uid, gid: credentials.gid(), pid, user: name(uid), login }
     }
 
-    /// For the audit: `anna@alpha`, or `root (anna)@alpha` for somebody who became root.
+    /// For the audit: `anna`, or `root (anna)` for somebody who became root. The core adds the node.
     #[must_use]
-    pub fn who(&self, node: &NodeId) -> String {
+    pub fn who(&self) -> String {
         match &self.login {
-            Some(login) => format!("{} ({login})@{node}", self.user),
-            None => format!("{}@{node}", self.user),
+            Some(login) => format!("{} ({login})", self.user),
+            None => self.user.clone(),
         }
     }
 }
@@ -55,9 +54,9 @@ mod tests {
     #[test]
     fn the_audit_name_keeps_who_logged_in() {
         let mut caller = Caller { uid: 0, gid: 0, pid: None, user: name(0), login: None };
-        assert_eq!(caller.who(&"alpha".into()), "root@alpha");
+        assert_eq!(caller.who(), "root");
         caller.login = Some("anna".to_owned());
-        assert_eq!(caller.who(&"alpha".into()), "root (anna)@alpha");
+        assert_eq!(caller.who(), "root (anna)");
         assert_eq!(name(4_000_000_001), "uid 4000000001");
     }
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use ha_api::{ApiError, Caller, Client, ServeError, Server, SocketOptions};
-use ha_model::{AdminReply, AdminRequest, FenceMarks, Incarnation, Index, Notice, TimelineEvent, WallMs};
+use ha_model::{
+    AdminReply, AdminRequest, FenceMarks, Incarnation, Index, Notice, Phase, TimelineEvent, WallMs,
+};
 use std::future::{Future, pending};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -169,7 +171,7 @@ async fn oversized_and_foreign_requests_are_refused() {
     let error = Client::new(&path).request(&request, LIMIT).await.unwrap_err();
     assert!(matches!(error, ApiError::TooLong { .. }), "{error}");
 
-    let unknown = r#"{"request":"self-destruct"}"#;
+    let unknown = r#""self-destruct""#;
     let answer = raw(&path, format!("{}{unknown}", head(unknown.len())).as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(answer.contains("hanode 0.1.0 does not understand the request"), "{answer}");
@@ -254,4 +256,23 @@ async fn socket_has_its_mode_and_only_one_daemon() {
     let wrong = SocketOptions { group: Some("no-such-group".into()), ..options };
     let error = Server::bind(&wrong).unwrap_err().to_string();
     assert!(error.contains("groupadd --system no-such-group"), "{error}");
+}
+
+/// The same types go from node to node in a binary form that does not describe itself.
+#[test]
+fn requests_and_answers_pass_between_nodes_too() {
+    fn there_and_back<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+        let bytes = bincode::serde::encode_to_vec(value, bincode::config::standard()).unwrap();
+        bincode::serde::decode_from_slice(&bytes, bincode::config::standard()).unwrap().0
+    }
+    let request = AdminRequest::ResourceMove { resource: "web".into(), to: Some("beta".into()), for_s: 60 };
+    assert_eq!(there_and_back(&request), request);
+    let waits_for = vec!["beta".into()];
+    let state = Phase::Forming { waits_for, remaining_ms: 5 };
+    assert_eq!(there_and_back(&state), state);
+    let reply = AdminReply::Refused { why: "no".to_owned(), help: None };
+    assert_eq!(there_and_back(&reply), reply);
+    let incarnation = Incarnation(u128::MAX - 5);
+    let notice = Notice::NodeJoined { node: "beta".into(), incarnation, is_same_boot: true };
+    assert_eq!(there_and_back(&notice), notice);
 }

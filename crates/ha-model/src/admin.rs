@@ -1,4 +1,7 @@
 //! What an operator asks of the cluster and what it answers; the same types from `hactl` to the leader.
+//!
+//! Invariant: no internally tagged enum: they go over the wire between nodes too, whose format does not describe
+//! itself.
 
 use crate::ids::{DeviceId, InstanceId, NodeId, ResourceId, Term};
 use crate::notice::{Level, TimelineEvent};
@@ -8,7 +11,7 @@ use std::net::IpAddr;
 
 /// A request of an operator.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "request")]
+#[serde(rename_all = "kebab-case")]
 pub enum AdminRequest {
     /// The state of everything.
     Status,
@@ -96,7 +99,7 @@ pub enum AdminRequest {
 
 /// The answer.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "reply")]
+#[serde(rename_all = "kebab-case")]
 pub enum AdminReply {
     /// Done, and what follows from it.
     Done {
@@ -145,7 +148,7 @@ pub enum AdminReply {
 
 /// Whether the cluster works.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "phase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Waiting for nodes; nothing was started yet.
     Forming {

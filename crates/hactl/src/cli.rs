@@ -28,7 +28,7 @@ pub(crate) struct Global {
     /// When to colour words by what they mean
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub(crate) color: ColorWhen,
-    /// Longest wait for an answer (500ms, 10s, 2m) [default: 10s; `fence test`: 2m]
+    /// Longest wait for an answer (500ms, 10s, 2m) [default: 15s; `fence test`: 2m]
     #[arg(long, global = true, value_name = "TIME")]
     pub(crate) timeout: Option<Span>,
 }

@@ -9,8 +9,9 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// Longest wait for an answer unless told otherwise.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for an answer unless told otherwise: longer than a node waits for its leader (10 s), whose words
+/// say more.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What every command needs.
 pub(crate) struct Context {

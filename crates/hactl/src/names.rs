@@ -1,22 +1,6 @@
-//! The nearest name to a mistyped one.
+//! The nearest name to a mistyped one, by the same rule as in cluster files.
 
-/// The name nearest to `typed` where it is near enough for a slip: at most a third of the letters differ (one
-/// may always), or one begins with the other.
-pub(crate) fn nearest<'a>(typed: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let typed = typed.to_lowercase();
-    valid
-        .into_iter()
-        .filter_map(|name| {
-            let lower = name.to_lowercase();
-            let distance = strsim::osa_distance(&typed, &lower);
-            let longer = typed.chars().count().max(lower.chars().count());
-            let shares_start = typed.chars().count().min(lower.chars().count()) >= 3
-                && (lower.starts_with(&typed) || typed.starts_with(&lower));
-            (distance <= (longer / 3).max(1) || shares_start).then_some((distance, name))
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
+use ha_config::nearest;
 
 /// Most names shown when none is near.
 const LISTED_MAX: usize = 12;
@@ -45,7 +29,7 @@ mod tests {
         assert_eq!(nearest("alhpa", names), Some("alpha"));
         assert_eq!(nearest("Beta", names), Some("beta"));
         assert_eq!(nearest("gam", names), Some("gamma"));
-        assert_eq!(nearest("delta", names), None, "fencing the wrong node is no slip to suggest");
+        assert_eq!(nearest("delta", names), None, "no other node is proposed for fencing");
         assert_eq!(suggestion("omega9", &names), " (there are alpha, beta, gamma)");
     }
 }

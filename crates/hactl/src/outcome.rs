@@ -128,7 +128,9 @@ pub(crate) fn words(failure: &Failure, color: bool) -> String {
     let mut out = failure.excerpt.clone().unwrap_or_default();
     if out.is_empty() {
         let name = paint("hactl:", Tone::Bad, color);
-        out = format!("{name} {}\n", text::harmless(&failure.error.message));
+        // A refused cluster file comes back with its excerpt, line by line.
+        let lines: Vec<String> = failure.error.message.lines().map(text::harmless).collect();
+        out = format!("{name} {}\n", lines.join("\n"));
     }
     if let Some(help) = &failure.error.help {
         out.push_str(&format!("       {}\n", text::harmless(help)));

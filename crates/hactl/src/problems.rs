@@ -4,7 +4,7 @@
 //! Invariant: a thing that is judged wrong always has a sentence; where the daemon gives none, the state's own.
 
 use crate::wall;
-use ha_model::{FenceRow, Level, NodeRow, PathView, Phase, ResourceRow, StatusView};
+use ha_model::{FenceRow, Level, NodeRow, PathView, Phase, ResourceRow, StatusView, Term};
 use std::net::IpAddr;
 
 /// Everything that is not as wished, in the order in which status shows it.
@@ -47,6 +47,19 @@ pub(crate) fn phase(view: &StatusView) -> Option<String> {
             wall::length(*remaining_ms),
             if waits_for.len() == 1 { "it" } else { "them" }
         )),
+        Phase::NoQuorum { heard, needed } if heard.len() >= *needed as usize => {
+            Some(format!("no leader yet: {} hear each other, an election is under way", list(heard)))
+        }
+        // Before the first election of all: nothing was lost, the others were not started yet.
+        Phase::NoQuorum { heard, needed } if view.term == Term(0) => {
+            let missing: Vec<_> =
+                view.voters.iter().filter(|voter| !heard.contains(voter)).cloned().collect();
+            Some(format!(
+                "forming: {} of the {needed} voters needed are here; waits for {}, without limit",
+                heard.len(),
+                list(&missing)
+            ))
+        }
         Phase::NoQuorum { heard, needed } => {
             let missing: Vec<_> =
                 view.voters.iter().filter(|voter| !heard.contains(voter)).cloned().collect();
@@ -73,15 +86,12 @@ pub(crate) fn node(row: &NodeRow) -> Option<String> {
     let name = &row.name;
     let own = |text: String| Some(row.why.clone().unwrap_or(text));
     match row.state.as_str() {
-        "standby" => None,
-        "online" => {
-            let silent = silent_links(row);
-            match &row.why {
-                Some(why) => Some(why.clone()),
-                None if silent.is_empty() => None,
-                None => Some(format!("not heard over {}; its other links carry on", list(&silent))),
-            }
-        }
+        "standby" => silent(row).map(|silent| match &row.why {
+            Some(why) => format!("{why}; {silent}"),
+            None => silent,
+        }),
+        "online" => row.why.clone().or_else(|| silent(row)),
+        "silent" => own("no heartbeat of it arrives; it is lost soon".to_owned()),
         "joining" => own("it is probed for what runs there, then it takes part".to_owned()),
         "lost" => own("not heard; nothing is recovered from it before it is proven off".to_owned()),
         "fencing" => own("its power is being cut".to_owned()),
@@ -94,6 +104,12 @@ pub(crate) fn node(row: &NodeRow) -> Option<String> {
         }
         other => own(format!("its state is {other}")),
     }
+}
+
+/// Which links of a node that is heard are silent.
+fn silent(row: &NodeRow) -> Option<String> {
+    let silent = silent_links(row);
+    (!silent.is_empty()).then(|| format!("not heard over {}; its other links carry on", list(&silent)))
 }
 
 /// What an operator should know of a node that is as wished.
@@ -112,6 +128,7 @@ pub(crate) fn resource(row: &ResourceRow) -> Option<String> {
         "starting" => own("its start runs"),
         "stopping" => own("its stop runs"),
         "failed" => own("it failed; what it said is in: hactl timeline"),
+        "stop-failed" => own("it could not be stopped; its node is fenced"),
         "blocked" => own("it may not be started anywhere now"),
         "unknown" => own("not probed yet"),
         other => own(&format!("its state is {other}")),

@@ -40,7 +40,7 @@ fn one_line(error: &clap::Error) -> String {
     let near = |typed: &str, near: Vec<String>, all: Vec<String>| {
         let near: Vec<&str> = near.iter().map(String::as_str).collect();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
-        match names::nearest(typed, all.iter().chain(&near).copied()).or(near.first().copied()) {
+        match ha_config::nearest(typed, all.iter().chain(&near).copied()).or(near.first().copied()) {
             Some(name) => format!(": did you mean \"{name}\"?"),
             None => names::suggestion(typed, &all),
         }

@@ -40,6 +40,22 @@ fn last_moment_of_forming_waits_for_nobody() {
     );
 }
 
+/// A cold start: nobody is blamed before the first election.
+#[test]
+fn first_start_forms_and_an_election_is_no_loss() {
+    let mut view = views::no_quorum();
+    view.term = ha_model::Term(0);
+    let text = shown(view);
+    let first = "cluster shop: forming: 1 of the 2 voters needed are here; waits for beta and\n  gamma, without limit\n";
+    assert!(text.starts_with(first), "{text}");
+    let mut view = views::healthy();
+    view.leader = None;
+    view.state = Phase::NoQuorum { heard: vec!["alpha".into(), "gamma".into()], needed: 2 };
+    let text = shown(view);
+    let first = "cluster shop: no leader yet: alpha and gamma hear each other, an election is\n  under way\n";
+    assert!(text.starts_with(first), "{text}");
+}
+
 #[test]
 fn without_quorum_it_says_who_is_missing() {
     golden("no-quorum.txt", &shown(views::no_quorum()));
@@ -85,7 +101,9 @@ fn longest_names_stay_within_80_columns() {
 /// Whatever state is wrong, a sentence follows, even when the daemon gave none.
 #[test]
 fn nothing_wrong_is_without_its_sentence() {
-    for state in ["joining", "lost", "fencing", "off", "held", "unseen", "left", "daemon-gone", "strange"] {
+    for state in
+        ["joining", "lost", "fencing", "off", "held", "unseen", "left", "daemon-gone", "silent", "strange"]
+    {
         let mut view = views::healthy();
         view.nodes[1].state = state.to_owned();
         let text = shown(view);
@@ -93,7 +111,11 @@ fn nothing_wrong_is_without_its_sentence() {
         assert!(below.next().unwrap().starts_with("      "), "{state}: {text}");
         assert!(text.contains("1 thing is not as wished"), "{state}: {text}");
     }
-    for state in ["starting", "stopping", "failed", "blocked", "unknown", "strange"] {
+    let mut view = views::waiver();
+    view.nodes[1].links[0].1 = false;
+    let text = shown(view).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("asked by anna@alpha; not heard over 10.0.0.12; its other links"), "{text}");
+    for state in ["starting", "stopping", "failed", "blocked", "unknown", "stop-failed", "strange"] {
         let mut view = views::healthy();
         view.resources[2].state = state.to_owned();
         let text = shown(view);
