@@ -38,9 +38,32 @@ impl World {
         self.truth.insert((i.clone(), n.clone()));
     }
 
+    /// A member starts where the one before it is known to run, and stops after the one behind it.
+    fn keeps_group_order(&self, kind: &ActionKind, i: &InstanceId, n: &NodeId) {
+        let resource = ResourceId::from(i.as_str());
+        let Some((_, group)) = self.c.config.group_of(&resource) else { return };
+        let at = group.members.iter().position(|m| *m == resource).expect("a member");
+        let seen = |m: &ResourceId| {
+            let by_node = self.c.snapshot.observed.get(&inst(m.as_str()));
+            by_node.and_then(|o| o.get(n)).map(|o| (o.state, o.in_flight))
+        };
+        if *kind == ActionKind::Start && at > 0 {
+            let before = seen(&group.members[at - 1]);
+            assert_eq!(before, Some((InstanceState::Running, false)), "{i} starts too early on {n}");
+        }
+        if let (ActionKind::Stop, Some(behind)) = (kind, group.members.get(at + 1)) {
+            let runs = self.truth.contains(&(inst(behind.as_str()), n.clone()));
+            let is_stuck = matches!(seen(behind), Some((InstanceState::StopFailed, _)));
+            assert!(!runs || is_stuck, "{i} stops on {n} under {behind}");
+        }
+    }
+
     /// Sends an order: a start takes effect at once, the worst case for S1.
     pub fn send(&mut self, action: &Action) {
         let (n, i) = (&action.node, action.instance.as_ref());
+        if let Some(i) = i {
+            self.keeps_group_order(&action.kind, i, n);
+        }
         match (&action.kind, i) {
             (ActionKind::Fence { .. }, _) => {
                 let view = self.c.n(n.as_str());
