@@ -5,7 +5,7 @@
 use crate::arp_watch::ArpRound;
 use crate::clock::boot_ns;
 use crate::error::{LabError, Result};
-use crate::json_log;
+use crate::json_log::{self, Tail};
 use crate::lab::{Remote, wait_for};
 use crate::outage::{Outage, ProbeRecord, outages};
 use std::net::SocketAddr;
@@ -99,9 +99,10 @@ impl Client {
         is_it: impl Fn(&ProbeRecord) -> bool,
     ) -> Result<ProbeRecord> {
         let since = boot_ns();
+        let mut tail = Tail::new(&self.file)?;
         let mut found = None;
         wait_for(what, limit, || {
-            found = self.records()?.into_iter().find(|r| r.t_ns >= since && is_it(r));
+            found = tail.fresh::<ProbeRecord>()?.into_iter().find(|r| r.t_ns >= since && is_it(r));
             Ok(found.is_some())
         })?;
         Ok(found.expect("the wait ends with it"))
@@ -133,9 +134,10 @@ impl ArpWatch {
     /// Waits for a round, begun from now on, in which exactly these MACs answer.
     pub fn wait_macs(&self, macs: &[&str], limit: Duration) -> Result<ArpRound> {
         let since = boot_ns();
+        let mut tail = Tail::new(&self.file)?;
         let mut found = None;
         wait_for(&format!("ARP answers of {macs:?}"), limit, || {
-            let mut rounds = self.rounds()?.into_iter();
+            let mut rounds = tail.fresh::<ArpRound>()?.into_iter();
             found = rounds
                 .find(|r| r.t_ns >= since && r.macs.iter().map(String::as_str).eq(macs.iter().copied()));
             Ok(found.is_some())
