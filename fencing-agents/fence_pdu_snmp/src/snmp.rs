@@ -154,8 +154,9 @@ fn classify(what: &str, error: &Error) -> SnmpError {
         | Error::Network { .. }
         | Error::Closed { .. }
         | Error::ConstructionTimeout { .. } => {
-            let detail =
-                format!("{detail} (unreachable, or a community or user that the device does not know)");
+            let detail = format!(
+                "{detail} (unreachable, or community, user or pass phrase are not the ones it knows)"
+            );
             SnmpError::Other(DeviceError::Unreachable { what, detail })
         }
         Error::Snmp { status, .. } => match status {
