@@ -179,6 +179,22 @@ async fn oversized_and_foreign_requests_are_refused() {
     assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("wrong-protocol"), "{answer}");
 }
 
+/// S13: whoever connects and says nothing loses his place after a bound (5 s), all of them together too.
+#[tokio::test]
+async fn mute_connections_do_not_lock_operators_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = daemon(&options(&directory), |_, _| async { done("ok") });
+    let mut mute = Vec::new();
+    for _ in 0..ha_api::limits::CONNECTIONS_MAX {
+        mute.push(UnixStream::connect(&path).await.unwrap());
+    }
+    let client = Client::new(&path);
+    let early = client.request(&AdminRequest::Status, Duration::from_millis(200)).await.unwrap_err();
+    assert!(matches!(early, ApiError::TimedOut { .. }), "every place is taken: {early:?}");
+    let limit = ha_api::limits::HEAD_TIMEOUT + Duration::from_secs(5);
+    assert_eq!(client.request(&AdminRequest::Status, limit).await.unwrap().reply, done("ok"));
+}
+
 /// S20: the failure of one answer ends neither the daemon nor the next request.
 #[tokio::test]
 async fn panic_of_the_handler_ends_one_request() {
