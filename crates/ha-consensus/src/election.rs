@@ -104,19 +104,14 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         nodes.into_iter().collect()
     }
 
-    /// Whether this node's log names the store that speaks for `node` a voter.
-    fn names(&self, node: &NodeId) -> bool {
-        self.peers.store_of(node).is_some_and(|store| self.membership().binds(node, store))
-    }
-
     fn ask_pre_votes(&mut self) {
         let mut ballot = self.ballot();
         ballot.votes.insert(self.settings.node.clone(), (self.settings.store, true));
         self.state = State::PreCandidate(ballot);
         let (for_term, last) = (self.hard.term.next(), self.log.last());
         for node in self.other_voters() {
-            let names_you = self.names(&node);
-            self.send_free(&node, Body::PreVote { for_term, last, names_you });
+            let named = self.membership().named(&node);
+            self.send_free(&node, Body::PreVote { for_term, last, named });
         }
         self.count_ballot();
     }
@@ -133,8 +128,8 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         self.state = State::Candidate(self.ballot());
         let last = self.log.last();
         for node in self.other_voters() {
-            let names_you = self.names(&node);
-            self.send_held(&node, Body::Vote { last, transfer: token, names_you });
+            let named = self.membership().named(&node);
+            self.send_held(&node, Body::Vote { last, transfer: token, named });
         }
     }
 
@@ -177,9 +172,9 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
 
     /// Whether this node has a vote, and the asker's store may get it. A lost store that the asker's log names by its
     /// new id votes, though it does not have that entry yet: a joint change may need its vote to go on.
-    fn may_vote_for(&self, from: &NodeId, identity: &Identity, names_me: bool) -> bool {
+    fn may_vote_for(&self, from: &NodeId, identity: &Identity, named: Option<StoreId>) -> bool {
         let barred = self.peers.bar(from, identity.store, self.membership()).is_some();
-        !barred && (names_me || !self.hard.no_vote) && !self.durable.failed
+        !barred && (named == Some(self.settings.store) || !self.hard.no_vote) && !self.durable.failed
     }
 
     pub(crate) fn on_pre_vote(
@@ -188,12 +183,12 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         identity: &Identity,
         for_term: Term,
         last: LogPos,
-        names_me: bool,
+        named: Option<StoreId>,
     ) {
         if self.durable.failed {
             return;
         }
-        let granted = self.may_vote_for(from, identity, names_me)
+        let granted = self.may_vote_for(from, identity, named)
             && !self.is_leader()
             && !self.locked(None)
             && for_term > self.hard.term
@@ -229,7 +224,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         term: Term,
         last: LogPos,
         transfer: Option<TransferToken>,
-        names_me: bool,
+        named: Option<StoreId>,
     ) {
         if self.durable.failed {
             return;
@@ -239,7 +234,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             return;
         }
         // While the promise holds, not even the term is taken over: a leader is alive (Raft §6).
-        if !self.may_vote_for(from, identity, names_me) || self.locked(transfer) {
+        if !self.may_vote_for(from, identity, named) || self.locked(transfer) {
             return;
         }
         if term > self.hard.term {

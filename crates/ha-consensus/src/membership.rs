@@ -80,6 +80,12 @@ impl Membership {
         self.sets().any(|set| set.get(node) == Some(&Some(store)))
     }
 
+    /// The store that is bound for `node`; in a joint change the one after it first.
+    #[must_use]
+    pub fn named(&self, node: &NodeId) -> Option<StoreId> {
+        self.sets().find_map(|set| *set.get(node)?)
+    }
+
     /// Whether the node is a voter whose store no entry of the log has named yet.
     #[must_use]
     pub fn is_unbound(&self, node: &NodeId) -> bool {

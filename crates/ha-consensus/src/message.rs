@@ -57,7 +57,7 @@ pub enum Body<P> {
         /// End of the asker's log.
         last: LogPos,
         /// As in `Vote`.
-        names_you: bool,
+        named: Option<StoreId>,
     },
     /// Answer to `PreVote`.
     PreVoteReply {
@@ -72,9 +72,9 @@ pub enum Body<P> {
         last: LogPos,
         /// Set where the leader itself asked for this election.
         transfer: Option<TransferToken>,
-        /// The candidate's log names the receiver's very store a voter: it may vote, even if it has not heard yet
-        /// that its lost store was replaced.
-        names_you: bool,
+        /// The store that the candidate's log names for the receiver: if it is the receiver's, that one may vote, even
+        /// if it has not heard yet that its lost store was replaced.
+        named: Option<StoreId>,
     },
     /// Answer to `Vote`; the term is the voter's.
     VoteReply {

@@ -157,14 +157,14 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         if *from != self.settings.node && self.hear(from, &message.identity) {
             let Message { term, identity, body } = message;
             match body {
-                Body::PreVote { for_term, last, names_you } => {
-                    self.on_pre_vote(from, &identity, for_term, last, names_you);
+                Body::PreVote { for_term, last, named } => {
+                    self.on_pre_vote(from, &identity, for_term, last, named);
                 }
                 Body::PreVoteReply { for_term, granted } => {
                     self.on_pre_vote_reply(from, identity.store, term, for_term, granted);
                 }
-                Body::Vote { last, transfer, names_you } => {
-                    self.on_vote(from, &identity, term, last, transfer, names_you);
+                Body::Vote { last, transfer, named } => {
+                    self.on_vote(from, &identity, term, last, transfer, named);
                 }
                 Body::VoteReply { granted } => self.on_vote_reply(from, identity.store, term, granted),
                 Body::Append { prev, entries, commit } => {

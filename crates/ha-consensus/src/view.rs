@@ -1,6 +1,7 @@
 //! What others may read of the core: for status, for decisions, for tests. Changes nothing.
 
 use crate::log::{Entry, LogPos, Snapshot};
+use crate::message::Identity;
 use crate::node::Raft;
 use crate::peers::BarReason;
 use crate::progress::Flow;
@@ -37,6 +38,12 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             State::Leader(_) => Role::Leader,
             State::Failed => Role::Failed,
         }
+    }
+
+    /// Who this node is to its peers.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.identity
     }
 
     /// Whether this node leads. That alone proves nothing about now: see `lease_until`.

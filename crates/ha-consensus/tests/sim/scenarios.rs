@@ -2,7 +2,9 @@
 
 use super::host::{Disk, MS, T_LOST_MS};
 use super::world::World;
-use ha_consensus::{BarReason, Body, ChangeError, ProposeError, Raft, Role, TransferError, Voter, VoterSet};
+use ha_consensus::{
+    BarReason, Body, ChangeError, Message, ProposeError, Raft, Role, TransferError, Voter, VoterSet,
+};
 use ha_model::{NodeId, Term};
 
 fn run(world: &mut World, ms: u64) {
@@ -353,6 +355,30 @@ fn a_new_store_has_no_vote_until_it_is_named() {
     assert_eq!(raft(&world, leader).barred(&c), None);
     cut(&mut world, 1 - leader);
     assert!(commits(&mut world, leader), "the new store votes");
+}
+
+#[test]
+fn a_candidate_that_knows_only_the_old_store_gets_no_vote_from_the_new() {
+    let (mut world, leader) = formed(19, 0);
+    // c comes back empty, and a, which led, is gone for good: b alone has the log, and c must not complete a quorum,
+    // not even while b has not heard yet that another store speaks for c.
+    world.crash(leader);
+    world.crash(2);
+    world.hosts[2].disk = Disk::new(99);
+    world.hosts[2].wiped = true;
+    world.start(2);
+    world.cut.insert((2, 1));
+    run(&mut world, 300);
+    let last = raft(&world, 1).last_log();
+    let (term, identity) = (raft(&world, 1).term().next(), raft(&world, 1).identity());
+    let named = raft(&world, 1).membership().named(&world.hosts[2].id);
+    assert!(named.is_some());
+    run(&mut world, T_LOST_MS);
+    let b = world.hosts[1].id.clone();
+    let vote = Message { term, identity, body: Body::Vote { last, transfer: None, named } };
+    world.input(2, |raft, now| raft.receive(now, &b, vote));
+    run(&mut world, 100);
+    assert_eq!(world.hosts[2].disk.hard.voted_for, None, "S16: named is another store than this");
 }
 
 #[test]
