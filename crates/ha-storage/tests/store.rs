@@ -1,4 +1,5 @@
 //! What is written is there after any stop; what failed is never acknowledged. Guards S16, S13.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

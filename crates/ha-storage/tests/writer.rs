@@ -1,4 +1,5 @@
 //! The writing thread: order, group commit, bounds, and the age of the oldest write. Guards S16, S13.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -100,6 +100,8 @@ fn a_killed_daemon_is_told_from_a_stopped_one_and_comes_back_in_a_new_session() 
     }
     alpha.log.wait_up("beta", 4);
     gamma.log.wait_up("beta", 4);
+    beta.log.wait_up("alpha", 1);
+    beta.log.wait_up("gamma", 1);
     beta.stop();
     for other in [&alpha, &gamma] {
         other.log.wait("goodbye", |events| events.iter().any(|e| down(e, "beta") == Some(Down::Goodbye)));

@@ -259,8 +259,9 @@ async fn accept_all(
                 Err(e) => connect::report(&inner, from, &e),
                 Ok(established) => {
                     let peer = inner.peers().get(&established.hello.node).cloned();
-                    if let Some(peer) = peer {
-                        peer::run_accepted(inner, peer, established).await;
+                    match peer {
+                        Some(peer) => peer::run_accepted(inner, peer, established).await,
+                        None => session::turn_away(established.io).await,
                     }
                 }
             }

@@ -6,7 +6,7 @@
 use super::Inner;
 use super::connect::{self, ConnectError, Established};
 use super::event::{Down, StreamEvent};
-use super::session::{Live, session};
+use super::session::{Live, session, turn_away};
 use ha_model::NodeId;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,8 +85,9 @@ impl Peer {
         Some(sent)
     }
 
-    /// Waits for the live stream's end, if there is one.
+    /// Waits for the end of the live stream and of one that is coming up.
     pub async fn ended(&self) {
+        let _turn = self.turn.lock().await;
         let done = self.slot().live.as_ref().map(|live| live.done.clone());
         if let Some(mut done) = done {
             wait(&mut done).await;
@@ -105,11 +106,15 @@ impl Peer {
             wait(&mut done).await;
         }
         let Established { io, hello, link } = established;
+        if self.is_removed() {
+            turn_away(io).await;
+            return None;
+        }
         let (live, session) = session(self.node.clone(), io, link, inner.times, inner.events.clone());
         {
             let mut slot = self.slot();
             if slot.removed {
-                return None;
+                live.stop(Down::Removed);
             }
             slot.live = Some(live);
         }

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -83,27 +83,55 @@ impl Session {
     /// Runs until the stream ends; says why, after `PeerDown` is delivered.
     pub async fn run(mut self) -> Down {
         let (mut reading, mut writing) = tokio::io::split(self.io);
-        let reader = read_all(&mut reading, &self.node, self.times, &self.events);
-        tokio::pin!(reader);
-        let down = tokio::select! {
-            down = &mut reader => down,
-            error = write_all(&mut writing, &mut self.queue, &self.queued, self.times.ping) => {
-                // The reason may lie unread: a goodbye, then a close that broke our write.
-                timeout(GOODBYE, &mut reader).await.unwrap_or_else(|_| of_io(&error))
+        let down = {
+            let reader = read_all(&mut reading, &self.node, self.times, &self.events);
+            tokio::pin!(reader);
+            tokio::select! {
+                down = &mut reader => down,
+                error = write_all(&mut writing, &mut self.queue, &self.queued, self.times.ping) => {
+                    // The reason may lie unread: a goodbye, then a close that broke our write.
+                    timeout(GOODBYE, &mut reader).await.unwrap_or_else(|_| of_io(&error))
+                }
+                down = stopped(&mut self.stop) => down,
             }
-            down = stopped(&mut self.stop) => down,
         };
-        if !matches!(down, Down::Goodbye | Down::Ended(_)) {
-            let _ = timeout(GOODBYE, async {
-                wire::write(&mut writing, &Message::Bye).await?;
-                writing.shutdown().await
-            })
-            .await;
-        }
-        let event = StreamEvent::PeerDown { node: self.node.clone(), why: down.clone() };
+        say_goodbye(&down, &mut reading, &mut writing).await;
+        let event = StreamEvent::PeerDown { node: self.node, why: down.clone() };
         let _ = self.events.send(event).await;
         down
     }
+}
+
+/// Ends a stream that never came up here, though the peer may think so.
+pub(super) async fn turn_away(io: TlsStream<TcpStream>) {
+    let (mut reading, mut writing) = tokio::io::split(io);
+    say_goodbye(&Down::Removed, &mut reading, &mut writing).await;
+}
+
+/// Tells a living peer that the end is on purpose, then waits until it has closed: closing with its bytes unread would
+/// reset the connection, and the goodbye with it.
+async fn say_goodbye(
+    down: &Down,
+    reading: &mut (impl AsyncRead + Unpin),
+    writing: &mut (impl AsyncWrite + Unpin),
+) {
+    let wait_for_close = match down {
+        Down::Goodbye | Down::Ended(_) => return,
+        // Nobody is there to hear it; a new stream may be waiting for this end.
+        Down::Silent(_) | Down::Replaced => false,
+        Down::Overflow | Down::Removed | Down::Protocol(_) | Down::Shutdown => true,
+    };
+    let goodbye = async {
+        wire::write(writing, &Message::Bye).await?;
+        if wait_for_close {
+            writing.shutdown().await?;
+            let mut rest = [0; 4096];
+            while reading.read(&mut rest).await? > 0 {}
+        }
+        Ok::<(), io::Error>(())
+    };
+    // Best effort: a peer that does not hear it takes the end for that of the daemon, and asks our host.
+    let _ = timeout(GOODBYE, goodbye).await;
 }
 
 async fn stopped(stop: &mut watch::Receiver<Option<Down>>) -> Down {
