@@ -56,6 +56,8 @@ struct Peer {
     send: Option<Sending>,
     receive: VecDeque<Receiving>,
     session: Option<SessionId>,
+    /// The key under which it was last heard.
+    in_use: [u8; KEY_TAG_LEN],
     /// Newest `sent_at` heard from its present session.
     heard: BootNs,
 }
@@ -115,8 +117,9 @@ impl Table {
         }
         peer.enter(keys.session);
         if peer.receive.len() == RECEIVE_KEYS_MAX {
-            // The oldest is the least likely to be in use: each newer one came from a later handshake.
-            peer.receive.pop_front();
+            // Not the one that it speaks under: it changes only when a handshake is complete at its end.
+            let unused = peer.receive.iter().position(|key| key.tag != peer.in_use);
+            peer.receive.remove(unused.unwrap_or(0));
         }
         let DirectionKey { key, tag } = &keys.receive;
         let key = SealKey::new(key);
@@ -177,6 +180,7 @@ impl Table {
         })?;
         known.last_seq[link] = header.seq;
         let session = known.session;
+        peer.in_use = known.tag;
         for older in peer.receive.iter_mut().take(at) {
             older.until.get_or_insert(now + OLD_KEY_LIFE);
         }
@@ -306,12 +310,16 @@ mod tests {
     }
 
     #[test]
-    fn handshakes_that_come_to_nothing_do_not_accumulate() {
-        let (mut us, _) = connected();
+    fn handshakes_that_come_to_nothing_neither_accumulate_nor_push_out_the_key_in_use() {
+        let (mut us, mut peer) = connected();
+        judge(&mut us, &sent(&mut peer, 10)[0], 0, NOW).unwrap();
         for n in 2..50 {
             us.install(&KeyStep::Accept(keys(n, 5).0));
         }
         assert_eq!(us.peers[&NodeId::from("peer")].receive.len(), RECEIVE_KEYS_MAX);
+        assert!(judge(&mut us, &sent(&mut peer, 20)[0], 0, NOW).is_ok(), "it knows of none of them");
+        peer.install(&KeyStep::Use(keys(49, 5).1));
+        assert!(judge(&mut us, &sent(&mut peer, 30)[0], 0, NOW).is_ok(), "the last one came about");
     }
 
     #[test]

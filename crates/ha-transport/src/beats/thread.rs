@@ -19,7 +19,6 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::time::TimeSpec;
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -138,8 +137,8 @@ impl Thread {
             while taken < BURST {
                 let len = match socket.recv(packet) {
                     Ok(len) => len,
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(_) => 0, // A queued ICMP error; the socket goes on.
+                    // Nothing more; or a queued ICMP error, which reading has cleared.
+                    Err(_) => break,
                 };
                 taken += 1;
                 let now = boot_now();

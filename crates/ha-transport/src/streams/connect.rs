@@ -15,13 +15,17 @@ use ha_model::NodeId;
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 /// Connections that may wait to be accepted; a cluster has tens of nodes.
 const BACKLOG: u32 = 64;
+
+/// Refusals are reported this often at most.
+const REFUSAL_EVERY: Duration = Duration::from_millis(500);
 
 /// A stream that is up.
 pub(super) struct Established {
@@ -180,10 +184,18 @@ async fn read_hello(
     }
 }
 
-/// Tells the core of somebody who was turned away; a full channel drops it, since anybody can cause these.
+/// Tells the core of somebody who was turned away, now and then: a peer that was removed tries again and again, and
+/// anybody can knock.
 pub(super) fn report(inner: &Inner, at: SocketAddr, error: &ConnectError) {
     tracing::debug!(%at, %error, "no stream");
-    if error.is_refusal() {
+    if !error.is_refusal() {
+        return;
+    }
+    let now = Instant::now();
+    let mut last = inner.refusal_said.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.is_none_or(|last| now.duration_since(last) >= REFUSAL_EVERY) {
+        *last = Some(now);
+        // A full channel drops it.
         let _ = inner.events.try_send(StreamEvent::Refused { at, why: error.to_string() });
     }
 }

@@ -24,7 +24,7 @@ use peer::Peer;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -81,6 +81,8 @@ struct Inner {
     keys: Box<dyn Fn(KeyStep) + Send + Sync>,
     events: mpsc::Sender<StreamEvent>,
     peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
+    /// When a refusal was last reported.
+    refusal_said: Mutex<Option<Instant>>,
 }
 
 impl Inner {
@@ -114,6 +116,7 @@ impl Streams {
             keys: config.keys,
             events,
             peers: Mutex::default(),
+            refusal_said: Mutex::default(),
         });
         let (shutdown, _) = watch::channel(false);
         let streams = Streams { inner, shutdown };

@@ -138,6 +138,23 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_of_a_hello_are_as_recorded() {
+        let hello = Hello {
+            version: 1,
+            cluster: "shop".into(),
+            node: "alpha".into(),
+            incarnation: ha_model::Incarnation(1),
+            session: ha_model::SessionId(2),
+            store: ha_model::StoreId(300),
+            config_sha256: [9; 32],
+        };
+        let bytes = bytes_of(&Message::Hello(hello.clone())).unwrap();
+        let golden = [&[49, 0, 0, 0, 1, 1, 1, 4][..], b"shop", &[5], b"alpha", &[1, 2, 251, 44, 1], &[9; 32]];
+        assert_eq!(bytes, golden.concat());
+        assert_eq!(read_bytes(&bytes, HELLO_MAX).unwrap(), Message::Hello(hello));
+    }
+
+    #[test]
     fn before_the_hello_only_little_is_taken() {
         let long = bytes_of(&Message::Data(vec![0; HELLO_MAX + 1])).unwrap();
         // The header alone decides, before any of the body has come.
