@@ -30,6 +30,7 @@ pub struct ArpRound {
 /// Asks for ever.
 pub fn run(interface: &str, target: Ipv4Addr, every: Duration, out: &Path) -> Result<()> {
     let mut log = JsonLog::open(out, FILE_MAX)?;
+    crate::spawn::prefer();
     let (own_mac, own_ip) = own_addresses(interface)?;
     let socket = open(interface)?;
     let question = request(own_mac, own_ip, target);

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 pub const PREFIX: &str = "ha-lab-";
 /// A killed host is gone within this time, or something is wrong with the machine.
 const EMPTY_WAIT: Duration = Duration::from_secs(5);
+/// How often a directory is made anew when a sweep was faster.
+const CREATE_TRIES: u32 = 20;
 /// Deepest nesting that is swept; a host's daemon makes two or three levels.
 const DEPTH_MAX: usize = 16;
 
@@ -50,26 +52,36 @@ pub struct LabGroup {
 impl LabGroup {
     /// Makes and locks a directory for this process and proves that processes can be moved there, frozen, killed.
     pub fn create() -> io::Result<Self> {
-        let path = parent()?.join(format!("{PREFIX}{}-{}", std::process::id(), crate::clock::boot_ns()));
-        fs::create_dir(&path)?;
-        let usable = || {
-            let lock = lock(&path)?.ok_or_else(|| io::Error::other("a sweep took it"))?;
-            for file in ["cgroup.freeze", "cgroup.kill"] {
-                fs::metadata(path.join(file))?;
-            }
-            let mut child = std::process::Command::new("sleep").arg("60").spawn()?;
-            let moved = fs::write(path.join("cgroup.procs"), child.id().to_string());
-            child.kill()?;
-            child.wait()?;
-            moved.map(|()| lock)
-        };
-        match usable() {
-            Ok(lock) => Ok(Self { path, _lock: lock }),
-            Err(e) => {
-                let _ = fs::remove_dir(&path);
-                Err(e)
-            }
+        // A sweep of another lab may take the fresh directory before it is locked; then another one is made.
+        for _ in 0..CREATE_TRIES {
+            let path = parent()?.join(format!("{PREFIX}{}-{}", std::process::id(), crate::clock::boot_ns()));
+            fs::create_dir(&path)?;
+            let group = match lock(&path) {
+                Ok(Some(lock)) if path.exists() => Self { path, _lock: lock },
+                Ok(_) => continue,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(e),
+            };
+            return match group.prove() {
+                Ok(()) => Ok(group),
+                Err(e) => {
+                    let _ = fs::remove_dir(&group.path);
+                    Err(e)
+                }
+            };
         }
+        Err(io::Error::other("sweeps took it again and again"))
+    }
+
+    fn prove(&self) -> io::Result<()> {
+        for file in ["cgroup.freeze", "cgroup.kill"] {
+            fs::metadata(self.path.join(file))?;
+        }
+        let mut child = std::process::Command::new("sleep").arg("60").spawn()?;
+        let moved = fs::write(self.path.join("cgroup.procs"), child.id().to_string());
+        child.kill()?;
+        child.wait()?;
+        moved
     }
 
     /// The directory.
@@ -103,8 +115,11 @@ pub fn sweep() -> Result<Vec<PathBuf>> {
         }
         // A directory that vanishes meanwhile was swept by its owner.
         if let Ok(Some(_lock)) = lock(&path) {
-            remove(&path).at("sweep", &path)?;
-            swept.push(path);
+            match remove(&path) {
+                Ok(()) => swept.push(path),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e).at("sweep", &path),
+            }
         }
     }
     Ok(swept)

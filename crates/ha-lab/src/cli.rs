@@ -257,7 +257,7 @@ pub fn run(cli: Cli) -> Result<u8> {
                 limit: Duration::from_secs(limit_s),
             })?;
         }
-        Cmd::DemoCtl { dir, words } => demo::play(&Remote::open(&dir)?, &Play::parse(&words)?)?,
+        Cmd::DemoCtl { dir, words } => return demo::play(&Remote::open(&dir)?, &Play::parse(&words)?),
         Cmd::Writer { ledger, id, every_ms } => {
             ledger::write_blocks(ledger, &id.map_or_else(host_name, Ok)?, Duration::from_millis(every_ms))?;
         }

@@ -8,6 +8,7 @@ use crate::host_init::PROGRAM;
 use crate::outer::host_dir;
 use crate::spec::{LabSpec, ServiceSpec, ipv4};
 use crate::switch::{HTTP_PASSWORD, HTTP_USER, WRITE_COMMUNITY};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -50,22 +51,47 @@ pub struct ClusterPlan {
     pub profile: String,
     /// How the switch is used.
     pub face: SwitchFace,
-    /// Distance of the two readings that prove power off, in milliseconds.
-    pub off_settle_ms: u32,
-    /// Further lines at the end of the cluster file.
+    /// The `[timing]` table. By default `off_settle` is 0: the lab's switch holds no charge.
+    pub timing: BTreeMap<String, String>,
+    /// The `[[resource]]` and `[[group]]` tables.
+    pub resources: String,
+    /// Further tables at the end of the cluster file (`[[level]]` …).
     pub more: String,
 }
 
 impl Default for ClusterPlan {
     fn default() -> Self {
-        Self { profile: "default".into(), face: SwitchFace::Snmp, off_settle_ms: 0, more: String::new() }
+        Self {
+            profile: "default".into(),
+            face: SwitchFace::Snmp,
+            timing: BTreeMap::from([("off_settle".into(), "0ms".into())]),
+            resources: usual_resources(),
+            more: String::new(),
+        }
     }
+}
+
+/// The virtual address on `eth0` and the tiny web service behind it, as group `front`.
+pub fn usual_resources() -> String {
+    format!(
+        "\n[[resource]]\nname = \"vip\"\nagent = \"vip\"\n\
+         options = {{ address = \"{VIP}/24\", interface = \"eth0\" }}\n\
+         \n[[resource]]\nname = \"web\"\nagent = \"exec\"\n\
+         options = {{ start = \"{PROGRAM} web --listen {VIP}:80\", check = \"{PROGRAM} ask {VIP}:80\" }}\n\
+         monitor = {{ interval = \"1s\", timeout = \"3s\" }}\n\
+         \n[[group]]\nname = \"front\"\nmembers = [\"vip\", \"web\"]\n"
+    )
 }
 
 impl ClusterPlan {
     /// The text of the cluster file.
     pub fn toml(&self, spec: &LabSpec) -> String {
         let mut out = format!("name = \"lab\"\nprofile = \"{}\"\nstickiness = 1000\n", self.profile);
+        if !self.timing.is_empty() {
+            let times: Vec<_> =
+                self.timing.iter().map(|(name, time)| format!("{name} = \"{time}\"\n")).collect();
+            out += &format!("\n[timing]\n{}", times.concat());
+        }
         // The management link is the switches'; heartbeats go over the others.
         let links = &spec.links[..spec.links.len() - 1];
         for host in &spec.hosts {
@@ -84,22 +110,11 @@ impl ClusterPlan {
                 }
             };
             out += &format!("\n[[fence]]\nname = \"{}\"\nagent = \"fence_pdu_{agent}\"\n", pdu.name);
-            out += &format!(
-                "options = {{ ip = \"{ip}\", {options} }}\noff_settle = \"{}ms\"\n",
-                self.off_settle_ms
-            );
+            out += &format!("options = {{ ip = \"{ip}\", {options} }}\n");
             let outlets: Vec<_> = pdu.outlets.iter().map(|(n, host)| format!("{host} = [\"{n}\"]")).collect();
             out += &format!("outlets = {{ {} }}\n", outlets.join(", "));
         }
-        out += &format!(
-            "\n[[resource]]\nname = \"vip\"\nagent = \"vip\"\n\
-             options = {{ address = \"{VIP}/24\", interface = \"eth0\" }}\n\
-             \n[[resource]]\nname = \"web\"\nagent = \"exec\"\n\
-             options = {{ start = \"{PROGRAM} web --listen {VIP}:80\", check = \"{PROGRAM} ask {VIP}:80\" }}\n\
-             monitor = {{ interval = \"1s\", timeout = \"3s\" }}\n\
-             \n[[group]]\nname = \"front\"\nmembers = [\"vip\", \"web\"]\n",
-        );
-        out + &self.more
+        out + &self.resources + &self.more
     }
 }
 

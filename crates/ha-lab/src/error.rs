@@ -35,7 +35,7 @@ pub enum LabError {
         input: String,
     },
     /// The lab answered a request with a refusal.
-    #[error("lab: {0}")]
+    #[error("{0}")]
     Refused(String),
     /// The lab's processes ended or speak nonsense.
     #[error("the lab is not there any more, or never came up: {0}")]

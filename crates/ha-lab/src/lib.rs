@@ -1,8 +1,25 @@
 //! Hosts in namespaces, a simulated power switch, and outside observers.
 //!
 //! A lab is a tree of processes in namespaces of its own on one machine. `Lab::start` makes one; what a test does to
-//! it and what it judges by are methods of `Lab` (through `Remote`). Nothing in here knows the cluster manager: the
-//! real daemons run in the hosts as any program would.
+//! it and what it judges by are methods of `Lab` (through `Remote`). Nothing in here knows the cluster manager except
+//! `cluster` (its files and command line) and `demo`; the real daemons run in the hosts as any program would.
+//!
+//! ```text
+//! ha-lab run            outer: makes the namespaces; whatever ends it ends everything
+//! └ lab-init            process 1 of the lab
+//!   └ supervise         bridges, cuts, commands, observers; DIR/control.sock
+//!     ├ power           the only one that gives and takes power; the simulated PDUs; DIR/power.jsonl
+//!     │ └ host-launch   one a running host; its child is the host's process 1, which runs the services
+//!     ├ ledger          the shared disk; DIR/ledger.jsonl
+//!     └ probe, arp-watch  outside observers; DIR/clients/NAME.jsonl
+//! ```
+//!
+//! What differs from real hosts, and a test must know:
+//! - A frozen host's kernel still answers ARP and accepts connections. Judge by the application's answer and its MAC.
+//! - The kernel's boot id is the same in every host; the incarnation is in the host's `/run/ha/boot_id`.
+//! - A host's files share the machine's page cache: what must not survive its writer goes to the ledger.
+//! - Without root there are no control groups: freezing is SIGSTOP of every process (not one instant, and visible to
+//!   parents in the host), and a host has no cgroup2 of its own. Realtime scheduling and memory locks are refused.
 
 pub mod arp_watch;
 pub mod cgroup;

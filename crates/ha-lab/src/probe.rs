@@ -29,6 +29,7 @@ pub fn run(
     out: &Path,
 ) -> Result<()> {
     let mut log = JsonLog::open(out, FILE_MAX)?;
+    crate::spawn::prefer();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.what(|| "start the probe".into())?.block_on(async move {
         let request: Arc<str> = match http_path {

@@ -4,10 +4,12 @@
 mod common;
 
 use common::PROGRAM_FILE;
+use ha_lab::wait_for;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The first host serves at once; the second, when it no longer hears the service, cuts the first one's power by the
 /// switch and takes over; whoever finds the service running leaves it alone.
@@ -53,6 +55,10 @@ fn script(dir: &Path, name: &str, text: &str) -> PathBuf {
 }
 
 fn demo(dir: &Path, takeover: &str, limit_s: &str) -> Output {
+    command(dir, takeover).args(["--once", "--limit-s", limit_s]).output().unwrap()
+}
+
+fn command(dir: &Path, takeover: &str) -> Command {
     let agents = dir.join("agents");
     fs::create_dir_all(&agents).unwrap();
     script(&agents, "fence_pdu_snmp", "#!/bin/sh\nexit 1\n");
@@ -61,7 +67,7 @@ fn demo(dir: &Path, takeover: &str, limit_s: &str) -> Output {
     let mut command = Command::new(PROGRAM_FILE);
     command.arg("demo").arg("--dir").arg(dir.join("demo")).arg("--hanode").arg(hanode);
     command.arg("--hactl").arg(hactl).arg("--agents").arg(agents);
-    command.args(["--once", "--limit-s", limit_s]).output().unwrap()
+    command
 }
 
 #[test]
@@ -105,4 +111,27 @@ fn a_directory_with_something_else_is_refused() {
     fs::write(dir.path().join("demo/precious"), "x").unwrap();
     let out = demo(dir.path(), "", "4");
     assert!(!out.status.success() && dir.path().join("demo/precious").exists());
+}
+
+#[test]
+fn it_stays_to_play_with_and_a_killed_one_leaves_the_place_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = command(dir.path(), "").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    assert!(lines.any(|l| l.unwrap().starts_with("== It stays up")));
+    let ctl = |words: &[&str]| {
+        let at = dir.path().join("demo");
+        Command::new(PROGRAM_FILE).arg("demo-ctl").arg("--dir").arg(at).args(words).output().unwrap()
+    };
+    let out = ctl(&["hactl", "status", "--json"]);
+    assert_eq!(String::from_utf8_lossy(&out.stdout), "stand-in says: status --json\n");
+    assert!(ctl(&["kill-daemon", "gamma"]).status.success());
+    let out = ctl(&["cut", "gamma"]);
+    assert!(String::from_utf8_lossy(&out.stdout).contains("the client saw nothing of it"), "{out:?}");
+    assert!(ctl(&["heal"]).status.success() && !ctl(&["fail", "nobody"]).status.success());
+    let again = command(dir.path(), "").output().unwrap();
+    assert!(String::from_utf8_lossy(&again.stderr).contains("runs in"), "two in one place: {again:?}");
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    wait_for("the lab to be gone", common::SOON, || Ok(!ctl(&["heal"]).status.success())).unwrap();
 }

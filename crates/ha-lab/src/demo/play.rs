@@ -3,7 +3,7 @@
 //! Must not know: more of the cluster than its daemon's service name.
 
 use super::CLIENT;
-use super::tell::{say, show_hactl};
+use super::tell::say;
 use crate::clock::boot_ns;
 use crate::cluster::DAEMON;
 use crate::error::{LabError, Result};
@@ -13,6 +13,11 @@ use std::time::Duration;
 
 /// How long the effect on the outside client is watched.
 const WATCH: Duration = Duration::from_secs(15);
+
+/// The longest command of `hactl` tests every fence path.
+const HACTL_LIMIT: Duration = Duration::from_secs(130);
+/// Exit code of a command that a signal or the limit ended, as timeout(1) has it.
+const HACTL_KILLED: u8 = 124;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +70,8 @@ impl Play {
     }
 }
 
-/// Does it, and says what the outside client saw of it.
-pub fn play(lab: &Remote, what: &Play) -> Result<()> {
+/// Does it, and says what the outside client saw of it. The exit code: that of `hactl`, else 0.
+pub fn play(lab: &Remote, what: &Play) -> Result<u8> {
     let since = boot_ns();
     match what {
         Play::Fail(host) => lab.power_off(host)?,
@@ -80,16 +85,19 @@ pub fn play(lab: &Remote, what: &Play) -> Result<()> {
             let states = lab.hosts()?;
             let able = states.iter().find(|s| s.is_on && !s.is_frozen && s.services.contains_key(DAEMON));
             let host = able.ok_or_else(|| LabError::Refused("no host with a daemon is up".into()))?;
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            show_hactl(lab, &host.name, &args);
-            return Ok(());
+            let argv: Vec<&str> = std::iter::once("hactl").chain(args.iter().map(String::as_str)).collect();
+            let out = lab.exec(&host.name, &argv, HACTL_LIMIT)?;
+            // Its words as they are, so that `--json` can be piped.
+            print!("{}", out.stdout);
+            eprint!("{}", out.stderr);
+            return Ok(out.code.map_or(HACTL_KILLED, |code| code.clamp(0, 255) as u8));
         }
     }
     say("done");
     if what.is_disturbing() {
         watch(&Client::of(lab, CLIENT), since)?;
     }
-    Ok(())
+    Ok(0)
 }
 
 /// Says what the client saw since then: the outage, once it is over, or that there was none.
