@@ -1,3 +1,29 @@
-//! The daemon of each node.
+//! The daemon of each node: wires the shells (transport, storage, agents, operators' socket) to the core.
+//!
+//! Where to start reading: [`daemon`] (what is started in which order), [`engine`] (the loop that feeds the core and
+//! carries out its effects).
 
-fn main() {}
+mod beats;
+mod cli;
+mod daemon;
+mod engine;
+mod journal;
+mod life;
+mod store;
+mod work;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    journal::start();
+    let options = cli::Options::parse();
+    match daemon::run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("hanode does not start: {error}");
+            eprintln!("hanode: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! What is started, in which order, and ended.
+
+use crate::cli::Options;
+use crate::engine::{Ask, Engine, Sinks, Sources, stamp};
+use crate::life::{self, LifeError};
+use crate::store;
+use crate::work::Work;
+use ha_agent::canary::{Canary, PROGRAM};
+use ha_agent::{Agents, AgentsConfig, CgroupRoot, Gate};
+use ha_api::{Caller, SocketOptions};
+use ha_core::{Input, Node, Setup};
+use ha_model::{AdminReply, AdminRequest, BootNs, ClusterConfig, Level, NodeId};
+use ha_storage::{Completion, Store, StoreWriter};
+use ha_transport::beats::{Ages, Beats, BeatsConfig, Realtime};
+use ha_transport::streams::{self, Streams, Times};
+use ha_transport::{Hello, NodeIdentity, PROTOCOL_VERSION};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Inputs, stream events and requests that may wait for the core.
+const QUEUE: usize = 4096;
+
+/// How often fork and exec are tried.
+const CANARY_PERIOD: Duration = Duration::from_secs(2);
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// File.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The cluster file has mistakes.
+    #[error("{0}")]
+    Config(String),
+    /// The cluster file does not know us.
+    #[error("the cluster file names no node {node}; it names {known}; say which this is with --node")]
+    Unknown {
+        /// Our name.
+        node: String,
+        /// The others.
+        known: String,
+    },
+    /// Boot or session.
+    #[error(transparent)]
+    Life(#[from] LifeError),
+    /// Certificate and key.
+    #[error("{0}; make them with: hactl cluster keys")]
+    Keys(#[from] ha_transport::PkiError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] ha_storage::OpenError),
+    /// Heartbeats.
+    #[error(transparent)]
+    Beats(#[from] ha_transport::beats::BeatsError),
+    /// Operators' socket.
+    #[error(transparent)]
+    Socket(#[from] ha_api::ServeError),
+    /// The core.
+    #[error(transparent)]
+    Core(#[from] ha_consensus::StartError),
+    /// The system.
+    #[error("{what}: {source}")]
+    System {
+        /// What was wanted.
+        what: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> StartError {
+    move |source| StartError::System { what, source }
+}
+
+/// Runs until a signal ends it.
+pub fn run(options: &Options) -> Result<(), StartError> {
+    let (config, text) = read_config(&options.config)?;
+    let me = name(options, &config)?;
+    let identity = NodeIdentity::read_from(&options.keys)?;
+    let incarnation = life::incarnation(options.boot_id.as_deref())?;
+    let session = life::session()?;
+    let (store, found) = Store::open(&options.data)?;
+    let restored = store::restore(found, &config);
+    tracing::info!("{me} of cluster {}, boot {incarnation}, session {session}", config.name);
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("shell")
+        .enable_all()
+        .build()
+        .map_err(system("starting threads"))?;
+    let _entered = runtime.enter();
+    let (inputs, inputs_in) = mpsc::channel(QUEUE);
+    let (stream_events, streams_in) = mpsc::channel(QUEUE);
+    let (asks, asks_in) = mpsc::channel(QUEUE);
+    let (end, end_in) = oneshot::channel();
+
+    let on_done = inputs.clone();
+    let writer = StoreWriter::start(store, ha_transport::boot_now, move |done| {
+        let input = match done {
+            Completion::Persisted(id) => Input::Persisted(id),
+            Completion::PersistFailed(id, error) => Input::PersistFailed { id, why: error.to_string() },
+        };
+        // The engine is gone only when the daemon ends.
+        let _ = on_done.blocking_send(input);
+    })
+    .map_err(system("starting the store's thread"))?;
+
+    let (agents, exits) = Agents::new(AgentsConfig {
+        root: CgroupRoot::detect(me.as_str()),
+        state_dir: options.run.join("agents"),
+        fence_dirs: options.fence_agents.clone(),
+    })
+    .map_err(system("preparing to run agents"))?;
+    let canary = Canary::start(Path::new(PROGRAM), CANARY_PERIOD).map_err(system("fork and exec"))?;
+
+    let ages =
+        Ages { core_step: stamp(), write_since: writer.outstanding_since(), spawn: canary.last_success() };
+    let addresses = addresses(&config, options.port);
+    let listen = addresses.get(&me).cloned().unwrap_or_default();
+    let peers: BTreeMap<_, _> = addresses.into_iter().filter(|(id, _)| *id != me).collect();
+    let (beats, beats_in, warnings) = Beats::start(BeatsConfig {
+        listen: listen.clone(),
+        peers: peers.clone(),
+        interval: config.timing.beat,
+        ages: ages.clone(),
+        realtime: Realtime::ALL,
+        on_period: None,
+    })?;
+    for warning in warnings {
+        let _ = inputs.try_send(Input::Warning { level: Level::Warning, text: warning.to_string() });
+    }
+    if let Some(text) = restored.warning {
+        let _ = inputs.try_send(Input::Warning { level: Level::Alarm, text });
+    }
+    let keys = beats.control();
+    let streams = Arc::new(Streams::start(
+        streams::Config {
+            me: me.clone(),
+            listen,
+            peers,
+            identity,
+            hello: Hello {
+                version: PROTOCOL_VERSION,
+                cluster: config.name.clone(),
+                node: me.clone(),
+                incarnation,
+                session,
+                store: restored.store,
+                config_sha256: config.sha256,
+            },
+            times: Times::from_t_lost(config.timing.t_lost),
+            keys: Box::new(move |step| keys.install(step)),
+        },
+        stream_events,
+    )?);
+
+    let gate = Gate::until(BootNs(0));
+    let work = Work::new(agents.clone(), gate.clone(), inputs.clone(), runtime.handle().clone());
+    warm_up(&runtime, &agents, &config);
+    let setup = Setup {
+        me: me.clone(),
+        incarnation,
+        session,
+        store: restored.store,
+        file_name: options.config.display().to_string(),
+        file_text: text,
+        config: Arc::new(config),
+        codec: store::codec(),
+        seed: life::seed()?,
+    };
+    let node = Node::new(setup, restored.core, life::now())?;
+    let sinks = Sinks {
+        writer,
+        layout: restored.layout,
+        streams: Arc::clone(&streams),
+        beats: beats.control(),
+        work,
+        gate,
+        ages,
+    };
+    let sources = Sources {
+        inputs: inputs_in,
+        streams: streams_in,
+        beats: beats_in,
+        asks: asks_in,
+        exits,
+        end: end_in,
+    };
+    let engine = spawn_engine(node, sinks, sources)?;
+    runtime.block_on(serve(options, me, asks))?;
+    // Whoever waits for it is gone when it ended by itself.
+    let _ = end.send(());
+    let _ = engine.join();
+    runtime.block_on(streams.shutdown());
+    drop(beats);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(())
+}
+
+fn spawn_engine(
+    node: Node,
+    sinks: Sinks,
+    sources: Sources,
+) -> Result<std::thread::JoinHandle<()>, StartError> {
+    std::thread::Builder::new()
+        .name("core".into())
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            match runtime {
+                Ok(runtime) => runtime.block_on(Engine::new(node, sinks).run(sources)),
+                Err(error) => tracing::error!("the core's thread cannot start: {error}"),
+            }
+        })
+        .map_err(system("starting the core's thread"))
+}
+
+/// Answers operators until a signal comes.
+async fn serve(options: &Options, me: NodeId, asks: mpsc::Sender<Ask>) -> Result<(), StartError> {
+    let socket = SocketOptions {
+        path: options.socket.clone(),
+        group: options.socket_group.clone(),
+        ..SocketOptions::default()
+    };
+    let handler = move |caller: Caller, request: AdminRequest| {
+        let asks = asks.clone();
+        async move {
+            let (reply, answer) = oneshot::channel();
+            let gone = || AdminReply::Unavailable { why: "the daemon is ending".to_owned() };
+            if asks.send(Ask { who: caller.who(), request, reply }).await.is_err() {
+                return gone();
+            }
+            answer.await.unwrap_or_else(|_| gone())
+        }
+    };
+    ha_api::serve(&socket, me, env!("CARGO_PKG_VERSION"), handler, signal()).await?;
+    Ok(())
+}
+
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => tracing::info!("SIGTERM: ending; resources go on, the cluster sees the daemon gone"),
+        _ = int.recv() => tracing::info!("SIGINT: ending; resources go on, the cluster sees the daemon gone"),
+    }
+}
+
+/// Fence agents describe themselves before the first fence needs them.
+fn warm_up(runtime: &tokio::runtime::Runtime, agents: &Agents, config: &ClusterConfig) {
+    let names: Vec<String> = config.devices.values().map(|d| d.agent.to_string()).collect();
+    let agents = agents.clone();
+    runtime.spawn(async move {
+        for name in names {
+            if let Err(why) = agents.fence_metadata(&name).await {
+                tracing::warn!("{why}");
+            }
+        }
+    });
+}
+
+fn read_config(path: &Path) -> Result<(ClusterConfig, String), StartError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| StartError::Read { path: path.to_owned(), source })?;
+    let name = path.display().to_string();
+    match ha_config::parse(&name, &text) {
+        Ok(parsed) => Ok((parsed.config, text)),
+        Err(diagnostics) => Err(StartError::Config(diagnostics.render(false))),
+    }
+}
+
+fn name(options: &Options, config: &ClusterConfig) -> Result<NodeId, StartError> {
+    let node = match &options.node {
+        Some(node) => node.clone(),
+        None => {
+            let host = nix::unistd::gethostname().unwrap_or_default();
+            host.to_string_lossy().split('.').next().unwrap_or_default().to_owned()
+        }
+    };
+    let id = NodeId::from(node.as_str());
+    if config.nodes.contains_key(&id) {
+        return Ok(id);
+    }
+    let known = config.nodes.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Err(StartError::Unknown { node, known })
+}
+
+fn addresses(config: &ClusterConfig, port: u16) -> BTreeMap<NodeId, Vec<SocketAddr>> {
+    let all = config.nodes.iter();
+    all.map(|(id, n)| (id.clone(), n.links.iter().map(|ip| SocketAddr::new(*ip, port)).collect())).collect()
+}

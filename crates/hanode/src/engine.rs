@@ -1,0 +1,257 @@
+//! The engine: feeds the core one input after another and carries out its effects in their order. It runs on a
+//! thread of its own, so that no other task delays a step.
+
+use crate::beats;
+use crate::journal;
+use crate::life;
+use crate::store::Layout;
+use crate::work::Work;
+use ha_agent::Gate;
+use ha_core::{Effect, Input, Node, PeerMessage};
+use ha_model::{AdminReply, BootNs, Level, NodeId, Notice};
+use ha_storage::StoreWriter;
+use ha_transport::beats::{Ages, BeatReceiver, BeatsControl};
+use ha_transport::streams::{StreamEvent, Streams};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Longest decoded message: a snapshot.
+const MESSAGE_LIMIT: usize = 64 << 20;
+
+/// A step is made at least so often, so that the age of the core is small on an idle node.
+const IDLE_STEP: Duration = Duration::from_millis(100);
+
+/// How often counters are looked at.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// An operator's request with the place for its answer.
+pub struct Ask {
+    /// Who.
+    pub who: String,
+    /// What.
+    pub request: ha_model::AdminRequest,
+    /// Answer.
+    pub reply: oneshot::Sender<AdminReply>,
+}
+
+/// Everything that brings inputs.
+pub struct Sources {
+    /// Shells' results.
+    pub inputs: mpsc::Receiver<Input>,
+    /// Streams.
+    pub streams: mpsc::Receiver<StreamEvent>,
+    /// Heartbeats.
+    pub beats: BeatReceiver,
+    /// Operators.
+    pub asks: mpsc::Receiver<Ask>,
+    /// Ends of processes.
+    pub exits: mpsc::Receiver<ha_agent::ProcessExited>,
+    /// The order to end.
+    pub end: oneshot::Receiver<()>,
+}
+
+/// Everything that carries effects out.
+pub struct Sinks {
+    /// Store.
+    pub writer: StoreWriter,
+    /// Its layout.
+    pub layout: Layout,
+    /// Streams.
+    pub streams: Arc<Streams>,
+    /// Heartbeats.
+    pub beats: BeatsControl,
+    /// Agents.
+    pub work: Work,
+    /// Grant.
+    pub gate: Gate,
+    /// Signs of life.
+    pub ages: Ages,
+}
+
+/// The running engine.
+pub struct Engine {
+    node: Node,
+    sinks: Sinks,
+    asks: BTreeMap<u64, oneshot::Sender<AdminReply>>,
+    next_ask: u64,
+    deadline: Option<BootNs>,
+    looked: BootNs,
+}
+
+enum Woken {
+    Input(Input),
+    Beats(Vec<ha_transport::beats::Beat>),
+    Stream(StreamEvent),
+    Ask(Ask),
+    Exit(ha_agent::ProcessExited),
+    Time,
+    End,
+}
+
+impl Engine {
+    /// An engine around a core.
+    pub fn new(node: Node, sinks: Sinks) -> Self {
+        Self { node, sinks, asks: BTreeMap::new(), next_ask: 1, deadline: None, looked: BootNs(0) }
+    }
+
+    /// Runs until told to end, or until a source is gone.
+    pub async fn run(mut self, mut sources: Sources) {
+        self.step(Input::Tick);
+        loop {
+            let now = ha_transport::boot_now();
+            let wait = self.deadline.map_or(IDLE_STEP, |d| d.since(now)).min(IDLE_STEP);
+            let woken = tokio::select! {
+                biased;
+                _ = &mut sources.end => Woken::End,
+                beats = sources.beats.recv() => match beats {
+                    Ok(beats) => Woken::Beats(beats),
+                    Err(_) => Woken::End,
+                },
+                Some(input) = sources.inputs.recv() => Woken::Input(input),
+                Some(event) = sources.streams.recv() => Woken::Stream(event),
+                Some(exit) = sources.exits.recv() => Woken::Exit(exit),
+                Some(ask) = sources.asks.recv() => Woken::Ask(ask),
+                () = tokio::time::sleep(wait) => Woken::Time,
+            };
+            match woken {
+                Woken::Input(input) => self.step(input),
+                Woken::Beats(list) => {
+                    for beat in list {
+                        if let Some(beat) = beats::received(beat) {
+                            self.step(Input::Beat(beat));
+                        }
+                    }
+                }
+                Woken::Stream(event) => self.stream(event),
+                Woken::Ask(ask) => self.ask(ask),
+                Woken::Exit(exit) => self.step(crate::work::exited(exit)),
+                Woken::Time => self.step(Input::Tick),
+                Woken::End => return,
+            }
+            self.look();
+        }
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let id = self.next_ask;
+        self.next_ask += 1;
+        self.asks.retain(|_, reply| !reply.is_closed());
+        self.asks.insert(id, ask.reply);
+        self.step(Input::Admin { id, who: ask.who, request: ask.request });
+    }
+
+    fn stream(&mut self, event: StreamEvent) {
+        match event {
+            StreamEvent::PeerUp { node, hello, link } => {
+                tracing::debug!("stream to {node} is up on link {link}");
+                let sha = hello.config_sha256;
+                self.step(Input::PeerUp {
+                    node,
+                    incarnation: hello.incarnation,
+                    session: hello.session,
+                    config: [sha[0], sha[1], sha[2], sha[3]],
+                });
+            }
+            StreamEvent::PeerDown { node, why } => {
+                tracing::debug!("stream to {node} is down: {why}");
+                self.step(Input::PeerDown { node });
+            }
+            StreamEvent::PeerReset { node } => self.step(Input::PeerReset { node }),
+            StreamEvent::Frame { from, bytes } => {
+                match ha_codec::decode::<PeerMessage>(&bytes, MESSAGE_LIMIT) {
+                    Ok(message) => self.step(Input::Message { from, message: Box::new(message) }),
+                    Err(error) => {
+                        tracing::warn!(
+                            "a message of {from} cannot be read ({error}): it runs another version"
+                        );
+                    }
+                }
+            }
+            StreamEvent::Refused { at, why } => tracing::warn!("refused {at}: {why}"),
+            StreamEvent::Warning(warning) => {
+                self.step(Input::Warning { level: Level::Warning, text: warning.to_string() });
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let now = life::now();
+        let effects = self.node.step(now, input);
+        self.deadline = None;
+        for effect in effects {
+            self.carry_out(effect);
+        }
+        Ages::mark(&self.sinks.ages.core_step, ha_transport::boot_now());
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Persist { id, votes, acted } => {
+                let batch = self.sinks.layout.batch(votes.as_deref(), acted);
+                if let Err(error) = self.sinks.writer.submit(id, batch) {
+                    tracing::error!("the store takes no writes: {error}");
+                    let failed =
+                        self.node.step(life::now(), Input::PersistFailed { id, why: error.to_string() });
+                    for effect in failed {
+                        self.carry_out(effect);
+                    }
+                }
+            }
+            Effect::Send { to, message } => self.send(&to, &message),
+            Effect::Beat { valid_until, bodies, is_urgent } => {
+                self.sinks.beats.publish(beats::contents(valid_until, &bodies));
+                if is_urgent {
+                    self.sinks.beats.beat_now();
+                }
+            }
+            Effect::Grant { until } => self.sinks.gate.set(until),
+            Effect::RunAgent(run) => self.sinks.work.agent(run),
+            Effect::RunFence(run) => self.sinks.work.fence(run),
+            Effect::CancelAgent { id } | Effect::CancelFence { id } => self.sinks.work.cancel(id),
+            Effect::AdminReply { id, reply } => {
+                if let Some(to) = self.asks.remove(&id) {
+                    // Whoever asked may have hung up.
+                    let _ = to.send(*reply);
+                }
+            }
+            Effect::ConfigInForce(config) => self.sinks.streams.set_config_sha256(config.sha256),
+            Effect::Tell(event) => journal::tell(&event.notice),
+            Effect::TellLocal(notice) => journal::tell(&notice),
+            Effect::Deadline(at) => self.deadline = Some(at),
+        }
+    }
+
+    fn send(&self, to: &NodeId, message: &PeerMessage) {
+        if let Err(error) = self.sinks.streams.send(to, ha_codec::encode(message)) {
+            tracing::debug!("not sent to {to}: {error}");
+        }
+    }
+
+    /// Once a minute: what was counted.
+    fn look(&mut self) {
+        let now = ha_transport::boot_now();
+        if now.since(self.looked) < LOOK {
+            return;
+        }
+        self.looked = now;
+        let gap = self.node.take_longest_gap();
+        let stats = self.sinks.beats.stats();
+        if !gap.is_zero() {
+            let text = format!(
+                "longest gap between heartbeats {} ms, latest own beat {} ms late, {} refused",
+                gap.as_millis(),
+                stats.late_max_ns / 1_000_000,
+                stats.forged + stats.replayed + stats.unknown_key + stats.foreign + stats.version,
+            );
+            journal::tell(&Notice::Local { level: Level::Info, text });
+        }
+    }
+}
+
+/// A stamp that starts at the present.
+pub fn stamp() -> Arc<AtomicU64> {
+    Arc::new(AtomicU64::new(ha_transport::boot_now().0))
+}
