@@ -158,7 +158,7 @@ pub enum Entry {
         /// Newest order that the node has acted on; it refuses older ones.
         acted: (Term, PlanId),
         /// What changed.
-        instances: Vec<(InstanceId, Observation)>,
+        instances: Vec<(InstanceId, Observed)>,
     },
     /// An operator's wish.
     Wish {
@@ -167,6 +167,20 @@ pub enum Entry {
         /// What.
         wish: Wish,
     },
+    /// A human has made sure that a node is off; taken by a quorate leader only.
+    FenceConfirmed {
+        /// The proof.
+        proof: FenceProof,
+    },
+}
+
+/// What a node says of one instance, with the failures it counted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Observed {
+    /// The observation.
+    pub observation: Observation,
+    /// Failures since the start of the session; each is counted once, however often it is reported.
+    pub failures: u32,
 }
 
 /// Why a node is lost.
@@ -296,11 +310,6 @@ pub enum Wish {
         resource: Option<ResourceId>,
         /// On this node only.
         node: Option<NodeId>,
-    },
-    /// A human says that the node is off (its proof follows in the same batch).
-    ConfirmOff {
-        /// The node.
-        node: NodeId,
     },
     /// Let a held node take part again.
     ReleaseHold {
