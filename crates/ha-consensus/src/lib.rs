@@ -9,6 +9,13 @@
 //! - following a leader counts as having voted for it (`follow`);
 //! - a leader that meets a higher term stands again at once instead of falling silent (`replication`).
 //!
+//! What the shells owe:
+//! - the store applies each [`Persist`] whole and in order; a lost, damaged or restored store gets a new `StoreId`;
+//! - the transport calls [`Raft::peer_reset`] for each new stream, after the last word of the old one (its beats
+//!   included) and before the first of the new; it proves each beat fresh, and passes its sender's own `sent_at`;
+//! - a beat may carry a [`BeatPart`] made somewhat earlier, but not one older than the beats' valid-until: a dead core
+//!   must not go on leading by beats.
+//!
 //! Invariants: S5 (one leader per term, votes durable, committed entries never lost), S10 (joint changes, odd sets,
 //! no vote for a store that regressed), S15 (same input, same output), S16 (no acknowledgement before the write).
 

@@ -5,4 +5,5 @@ pub mod host;
 pub mod ledger;
 pub mod rng;
 mod scenarios;
+mod stores;
 pub mod world;
