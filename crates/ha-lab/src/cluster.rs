@@ -4,7 +4,7 @@
 //! Must not know: how a lab works inside; it writes into the hosts' directories before the lab starts.
 
 use crate::error::{Context, LabError, Result};
-use crate::host_init::PROGRAM;
+use crate::host_init::{BIN, PROGRAM};
 use crate::outer::host_dir;
 use crate::spec::{LabSpec, ServiceSpec, ipv4};
 use crate::switch::{HTTP_PASSWORD, HTTP_USER, WRITE_COMMUNITY};
@@ -32,7 +32,10 @@ pub struct Programs {
 
 /// The daemon as a host's init starts it.
 pub fn daemon() -> ServiceSpec {
-    ServiceSpec::new(DAEMON, &["hanode", "--config", "/etc/ha/cluster.toml", "--node", "{host}"])
+    let mut service =
+        ServiceSpec::new(DAEMON, &["hanode", "--config", "/etc/ha/cluster.toml", "--node", "{host}"]);
+    service.argv.extend(["--fence-agents".into(), BIN.into()]);
+    service
 }
 
 /// By which face the switch is used.
