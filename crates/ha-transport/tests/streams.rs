@@ -7,7 +7,7 @@ mod proxy;
 
 use common::*;
 use ha_transport::ClusterCa;
-use ha_transport::streams::{Down, SendError, StreamEvent};
+use ha_transport::streams::{Down, SendError, StreamEvent, Times};
 use proxy::TcpRelay;
 use std::time::{Duration, Instant};
 
@@ -129,6 +129,7 @@ fn a_dead_link_moves_the_stream_to_the_next() {
     assert_eq!(alpha.log.wait_up("beta", 1), 1, "it runs over the second link now");
     let took = since.elapsed();
     assert!(took < Duration::from_secs(5), "moving took {took:?}");
+    assert_eq!(relay.taken(), 1, "the dead link was not tried first");
     assert!(alpha.log.all().iter().any(|e| matches!(down(e, "beta"), Some(Down::Silent(_)))));
     let reset = alpha.log.count(|e| matches!(e, StreamEvent::PeerReset { .. }));
     assert_eq!(reset, 0, "a dead link says nothing about the daemon");
@@ -145,7 +146,10 @@ fn a_new_session_takes_the_old_streams_place_at_once() {
     let relay = TcpRelay::start(through, all[&node("beta")][0]);
     let mut setup = Setup::new("alpha", &ca, &all);
     setup.peers.get_mut(&node("beta")).unwrap()[0] = through;
-    let beta = Setup::new("beta", &ca, &all).start();
+    let mut beta = Setup::new("beta", &ca, &all);
+    // Long enough that the old stream cannot end by its silence.
+    beta.times = Times::from_t_lost(Duration::from_secs(60));
+    let beta = beta.start();
     let alpha = setup.start();
     beta.log.wait_up("alpha", 1);
     // The old stream hangs without an end; the new daemon comes over the other link.
@@ -163,11 +167,15 @@ fn a_new_session_takes_the_old_streams_place_at_once() {
         .iter()
         .filter_map(|e| match e {
             StreamEvent::PeerUp { hello, .. } => Some(format!("up {}", hello.session.0)),
-            StreamEvent::PeerDown { .. } => Some("down".into()),
+            StreamEvent::PeerDown { why, .. } => Some(why.to_string()),
             _ => None,
         })
         .collect();
-    assert_eq!(order, ["up 1", "down", "up 2"], "the old stream ends before the new one is up");
+    assert_eq!(
+        order,
+        ["up 1", &Down::Replaced.to_string(), "up 2"],
+        "the old stream ends before the new one is up"
+    );
 }
 
 #[test]

@@ -39,10 +39,6 @@ pub fn addresses(names: &[&str], links: usize) -> Addresses {
     names.iter().map(|name| (node(name), (0..links).map(|_| fresh_address()).collect())).collect()
 }
 
-pub fn times() -> Times {
-    Times::from_t_lost(Duration::from_millis(600))
-}
-
 /// How a test node differs from the ordinary.
 #[derive(Clone)]
 pub struct Setup {
@@ -59,6 +55,7 @@ pub struct Setup {
     /// Room for events; nobody reads beyond it when `deaf`.
     pub deaf: bool,
     pub ages: Ages,
+    pub times: Times,
 }
 
 impl Setup {
@@ -77,6 +74,7 @@ impl Setup {
             name,
             deaf: false,
             ages: Ages::default(),
+            times: Times::from_t_lost(Duration::from_millis(600)),
         }
     }
 
@@ -128,7 +126,7 @@ fn start_streams(setup: &Setup, runtime: &Runtime, control: &BeatsControl, log: 
         peers: setup.peers.clone(),
         identity: setup.identity.clone(),
         hello: setup.hello(),
-        times: times(),
+        times: setup.times,
         keys: Box::new(move |step| keys.install(step)),
     };
     let (events, mut received) = mpsc::channel(64);

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,16 +11,19 @@ use std::time::Duration;
 pub struct TcpRelay {
     frozen: Arc<AtomicBool>,
     held: Arc<Mutex<Vec<TcpStream>>>,
+    taken: Arc<AtomicUsize>,
 }
 
 impl TcpRelay {
     pub fn start(at: SocketAddr, to: SocketAddr) -> Self {
         let listener = TcpListener::bind(at).unwrap();
-        let relay = Self { frozen: Arc::default(), held: Arc::default() };
+        let relay = Self { frozen: Arc::default(), held: Arc::default(), taken: Arc::default() };
         let (frozen, held) = (Arc::clone(&relay.frozen), Arc::clone(&relay.held));
+        let taken = Arc::clone(&relay.taken);
         std::thread::spawn(move || {
             for near in listener.incoming() {
                 let near = near.unwrap();
+                taken.fetch_add(1, Ordering::AcqRel);
                 held.lock().unwrap().push(near.try_clone().unwrap());
                 if frozen.load(Ordering::Acquire) {
                     continue;
@@ -35,6 +38,11 @@ impl TcpRelay {
             }
         });
         relay
+    }
+
+    /// Connections so far.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Acquire)
     }
 
     pub fn freeze(&self) {
