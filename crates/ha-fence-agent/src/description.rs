@@ -107,7 +107,7 @@ pub struct AgentDescription {
 }
 
 impl AgentDescription {
-    /// A description with the options that every agent has; `default_port` is shown for `ipport`.
+    /// A description with the options that every agent has.
     #[must_use]
     pub fn new(name: &'static str, shortdesc: &'static str, longdesc: &'static str) -> Self {
         Self {
@@ -152,7 +152,11 @@ impl AgentDescription {
 fn standard_options() -> Vec<OptionSpec> {
     use Kind::{Boolean, Integer, Second, String};
     vec![
-        OptionSpec::new("action", String, "Fencing action").shorts("o").default("reboot").required(),
+        OptionSpec::new("action", String, "Fencing action")
+            .old_name("option")
+            .shorts("o")
+            .default("reboot")
+            .required(),
         OptionSpec::new("ip", String, "IP address or host name of the device").old_name("ipaddr").shorts("a"),
         OptionSpec::new("ipport", Integer, "TCP or UDP port of the device").shorts("u"),
         OptionSpec::new("plug", String, "Outlet number or name; several separated by commas")

@@ -10,6 +10,8 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// Longest accepted secret in bytes; the longest pass phrases and tokens in use are far below it.
 const MAX_SECRET_BYTES: u64 = 4096;
@@ -71,11 +73,12 @@ impl Secret {
         Self::checked(text, &shown)
     }
 
-    /// Runs a program and takes what it prints, as `password_script` does.
+    /// Runs a program and takes what it prints, as `password_script` does. A program that takes longer than
+    /// `limit` is ended.
     ///
     /// # Errors
-    /// When it cannot be started, fails, or prints nothing or too much.
-    pub fn from_script(path: &str) -> Result<Self, SecretError> {
+    /// When it cannot be started, fails, takes too long, or prints nothing or too much.
+    pub fn from_script(path: &str, limit: Duration) -> Result<Self, SecretError> {
         let fail = |source| SecretError::Unreadable { path: path.to_owned(), source };
         let mut child = Command::new(path)
             .stdin(Stdio::null())
@@ -83,12 +86,25 @@ impl Secret {
             .stderr(Stdio::null())
             .spawn()
             .map_err(fail)?;
-        let mut text = String::new();
         let stdout = child.stdout.take().expect("stdout was asked for as a pipe");
-        let read = stdout.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text);
-        // Our end of the pipe is closed by now: a script that prints more is ended by SIGPIPE.
+        let (sender, receiver) = mpsc::channel();
+        // A thread, so that a program that neither prints nor ends cannot hold us. Its end of the pipe is closed
+        // after the limit of bytes: a program that prints more is ended by SIGPIPE.
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            let read = stdout.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text).map(|_| text);
+            let _ = sender.send(read);
+        });
+        let read = receiver.recv_timeout(limit);
+        if read.is_err() {
+            let _ = child.kill();
+        }
         let status = child.wait().map_err(fail)?;
-        read.map_err(fail)?;
+        let Ok(read) = read else {
+            let status = format!("no secret within {} s", limit.as_secs_f64());
+            return Err(SecretError::Script { path: path.to_owned(), status });
+        };
+        let text = read.map_err(fail)?;
         if !status.success() && text.len() as u64 <= MAX_SECRET_BYTES {
             return Err(SecretError::Script { path: path.to_owned(), status: status.to_string() });
         }
@@ -226,12 +242,16 @@ mod tests {
     }
 
     #[test]
-    fn a_script_gives_what_it_prints_and_its_failure_is_an_error() {
-        let (_dir, path) = file("#!/bin/sh\necho from-script\n", 0o700);
-        let shown = path.display().to_string();
-        assert_eq!(Secret::from_script(&shown).unwrap().expose(), "from-script");
-        let (_dir, path) = file("#!/bin/sh\necho half\nexit 3\n", 0o700);
-        assert!(matches!(Secret::from_script(&path.display().to_string()), Err(SecretError::Script { .. })));
+    fn a_script_gives_what_it_prints_and_its_failure_or_delay_is_an_error() {
+        let run = |content: &str, limit_ms: u64| {
+            let (_dir, path) = file(content, 0o700);
+            Secret::from_script(&path.display().to_string(), Duration::from_millis(limit_ms))
+        };
+        assert_eq!(run("#!/bin/sh\necho from-script\n", 10_000).unwrap().expose(), "from-script");
+        for wrong in ["#!/bin/sh\necho half\nexit 3\n", "#!/bin/sh\nexec sleep 1000\n"] {
+            assert!(matches!(run(wrong, 500), Err(SecretError::Script { .. })), "{wrong}");
+        }
+        assert!(matches!(run("#!/bin/sh\nexec yes\n", 10_000), Err(SecretError::TooLong { .. })));
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl Settings {
         let found = if let Some((option, path)) = from("file") {
             Some(Secret::from_file(Path::new(path)).map_err(fail(option))?)
         } else if let Some((option, path)) = from("script") {
-            Some(Secret::from_script(path).map_err(fail(option))?)
+            Some(Secret::from_script(path, self.timing.login_timeout).map_err(fail(option))?)
         } else {
             self.get(name).map(Secret::new)
         };

@@ -125,7 +125,8 @@ impl Pdu {
         })
     }
 
-    /// Calls `listener` for each record, in order, from the switch's runtime.
+    /// Calls `listener` for each record, from the switch's runtime. It must not command the switch or replace
+    /// itself: it is called while the journal waits for it.
     pub fn on_record(&self, listener: impl Fn(&Record) + Send + Sync + 'static) {
         self.journal.listen(Box::new(listener));
     }

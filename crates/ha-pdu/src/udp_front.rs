@@ -46,8 +46,14 @@ pub(crate) async fn relay(pdu: Arc<Pdu>, outer: UdpSocket, agent: SocketAddr) ->
                 {
                     back.abort();
                 }
-                let inner = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?);
-                inner.connect(agent).await?;
+                let inner = match connected(agent).await {
+                    Ok(inner) => Arc::new(inner),
+                    Err(error) => {
+                        // As a lost datagram: the peer asks again, and a descriptor may be free by then.
+                        tracing::warn!(%error, %peer, "datagram dropped");
+                        continue;
+                    }
+                };
                 let back =
                     tasks.spawn(answers(Arc::clone(&pdu), Arc::clone(&inner), Arc::clone(&outer), peer));
                 peers.push_back((peer, Arc::clone(&inner), back));
@@ -66,6 +72,12 @@ pub(crate) async fn relay(pdu: Arc<Pdu>, outer: UdpSocket, agent: SocketAddr) ->
             drop(slot);
         });
     }
+}
+
+async fn connected(agent: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    socket.connect(agent).await?;
+    Ok(socket)
 }
 
 async fn answers(pdu: Arc<Pdu>, inner: Arc<UdpSocket>, outer: Arc<UdpSocket>, peer: SocketAddr) {

@@ -8,7 +8,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use common::{Lab, MODELS};
+use common::{Lab, MODELS, SHORT};
 use ha_pdu::{Effect, PduFaults};
 
 const ALL_ON: [bool; 4] = [true; 4];
@@ -16,6 +16,7 @@ const SECOND_OFF: [bool; 4] = [true, false, true, true];
 
 /// Verdicts of status and off, and the relays afterwards.
 async fn verdicts(lab: &Lab, model: &str, more: &str) -> (i32, i32, Vec<bool>) {
+    let more = &format!("{SHORT}{more}");
     let status = lab.run(model, "status", "2", more).await.code;
     let off = lab.run(model, "off", "2", more).await.code;
     (status, off, lab.true_states())
@@ -30,7 +31,7 @@ async fn unreachable_is_no_verdict_and_nothing_is_done_afterwards() {
         assert!(started.elapsed() < Duration::from_secs(6), "{model}: the time limits did not hold");
         lab.pdu.set_faults(PduFaults::default());
         // A later command shows that earlier ones were not merely queued.
-        assert_eq!(lab.run(model, "on", "1", "").await.code, 0, "{model}");
+        assert_eq!(lab.run(model, "on", "1", SHORT).await.code, 0, "{model}");
         assert_eq!(lab.true_states(), ALL_ON, "{model}");
         assert_eq!(lab.journal().len(), 1, "{model}");
     }
@@ -43,7 +44,7 @@ async fn slow_within_the_limits_succeeds_and_beyond_them_does_not() {
         let more = "shell_timeout=3\npower_timeout=5\n";
         assert_eq!(verdicts(&lab, model, more).await, (0, 0, SECOND_OFF.into()), "{model}");
         let lab = Lab::with(PduFaults { slow_ms: 3000, ..Default::default() }).await;
-        let verdict = lab.run(model, "status", "2", "").await;
+        let verdict = lab.run(model, "status", "2", SHORT).await;
         assert_eq!(verdict.code, 1, "{model}");
         assert!(verdict.stderr.contains("timed out"), "{model}: {verdict:?}");
     }
@@ -94,11 +95,11 @@ async fn an_unknown_state_is_neither_on_nor_off() {
         let lab = Lab::with(PduFaults { unknown: BTreeSet::from([2]), ..Default::default() }).await;
         assert_eq!(verdicts(&lab, model, "").await, (1, 1, SECOND_OFF.into()), "{model}");
         assert_eq!(
-            lab.run(model, "status", "3", "").await.code,
+            lab.run(model, "status", "3", SHORT).await.code,
             0,
             "{model}: another outlet is not concerned"
         );
-        let verdict = lab.run(model, "on", "2", "").await;
+        let verdict = lab.run(model, "on", "2", SHORT).await;
         assert_eq!(verdict.code, 1, "{model}");
         assert!(verdict.stderr.contains("not proven on"), "{model}: {verdict:?}");
     }

@@ -8,7 +8,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use common::{Lab, MODELS};
+use common::{Lab, MODELS, SHORT};
 use ha_pdu::{Command, Effect, ObjectId, PduFaults, Protocol};
 
 const ALL_ON: [bool; 4] = [true; 4];
@@ -16,6 +16,7 @@ const SECOND_OFF: [bool; 4] = [true, false, true, true];
 
 /// Verdicts of status and off, and the relays afterwards.
 async fn verdicts(lab: &Lab, model: &str, more: &str) -> (i32, i32, Vec<bool>) {
+    let more = &format!("{SHORT}{more}");
     let status = lab.run(model, "status", "2", more).await.code;
     let off = lab.run(model, "off", "2", more).await.code;
     (status, off, lab.true_states())
@@ -30,7 +31,7 @@ async fn unreachable_is_no_verdict_and_nothing_is_done_afterwards() {
         assert!(started.elapsed() < Duration::from_secs(6), "{model}: the time limits did not hold");
         lab.pdu.set_faults(PduFaults::default());
         // A later command shows that earlier ones were not merely queued.
-        assert_eq!(lab.run(model, "on", "1", "").await.code, 0, "{model}");
+        assert_eq!(lab.run(model, "on", "1", SHORT).await.code, 0, "{model}");
         assert_eq!(lab.true_states(), ALL_ON, "{model}");
         assert_eq!(lab.journal().len(), 1, "{model}");
     }
@@ -43,7 +44,7 @@ async fn slow_within_the_limits_succeeds_and_beyond_them_does_not() {
         let more = "shell_timeout=3\npower_timeout=5\n";
         assert_eq!(verdicts(&lab, model, more).await, (0, 0, SECOND_OFF.into()), "{model}");
         let lab = Lab::with(PduFaults { slow_ms: 3000, ..Default::default() }).await;
-        let verdict = lab.run(model, "status", "2", "").await;
+        let verdict = lab.run(model, "status", "2", SHORT).await;
         assert_eq!(verdict.code, 1, "{model}");
         assert!(verdict.stderr.contains("timeout after"), "{model}: {verdict:?}");
     }
@@ -85,7 +86,7 @@ async fn a_stuck_command_is_not_success_and_pending_is_not_a_state() {
     for model in MODELS {
         let lab = Lab::with(PduFaults { stuck_pending: true, ..Default::default() }).await;
         assert_eq!(verdicts(&lab, model, "").await, (0, 1, ALL_ON.into()), "{model}");
-        let status = lab.run(model, "status", "2", "").await;
+        let status = lab.run(model, "status", "2", SHORT).await;
         assert_eq!(status.code, 1, "{model}");
         assert!(status.stderr.contains("a command is pending"), "{model}: {status:?}");
     }
@@ -98,11 +99,11 @@ async fn a_pending_on_is_cancelled_and_does_not_bring_the_node_back() {
         lab.pdu.command(Protocol::Timer, 2, Command::Off, false).unwrap();
         // Due in one second, the switch's default delay.
         lab.pdu.command(Protocol::Timer, 2, Command::DelayedOn, false).unwrap();
-        assert_eq!(lab.run(model, "status", "2", "").await.code, 1, "{model}: off, but not for long");
-        assert_eq!(lab.run(model, "off", "2", "").await.code, 0, "{model}");
+        assert_eq!(lab.run(model, "status", "2", SHORT).await.code, 1, "{model}: off, but not for long");
+        assert_eq!(lab.run(model, "off", "2", SHORT).await.code, 0, "{model}");
         tokio::time::sleep(Duration::from_millis(1300)).await;
         assert_eq!(lab.true_states(), SECOND_OFF, "{model}");
-        assert_eq!(lab.run(model, "status", "2", "").await.code, 2, "{model}");
+        assert_eq!(lab.run(model, "status", "2", SHORT).await.code, 2, "{model}");
         let cancelled = lab.journal().iter().any(|record| record.command == Command::CancelPending);
         assert_eq!(cancelled, model != "apc_masterswitch", "{model}: that table has no verb for it");
     }
@@ -114,11 +115,11 @@ async fn an_unknown_state_is_neither_on_nor_off() {
         let lab = Lab::with(PduFaults { unknown: BTreeSet::from([2]), ..Default::default() }).await;
         assert_eq!(verdicts(&lab, model, "").await, (1, 1, SECOND_OFF.into()), "{model}");
         assert_eq!(
-            lab.run(model, "status", "3", "").await.code,
+            lab.run(model, "status", "3", SHORT).await.code,
             0,
             "{model}: another outlet is not concerned"
         );
-        let verdict = lab.run(model, "on", "2", "").await;
+        let verdict = lab.run(model, "on", "2", SHORT).await;
         assert_eq!(verdict.code, 1, "{model}");
         assert!(verdict.stderr.contains("not proven on"), "{model}: {verdict:?}");
     }

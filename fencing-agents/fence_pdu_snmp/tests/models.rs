@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Lab, MODELS, versions};
+use common::{Lab, MODELS, SHORT, versions};
 use ha_pdu::{Command, Effect, ObjectId};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,11 +114,11 @@ async fn off_of_an_outlet_that_is_off_still_sends_the_command() {
 async fn who_may_only_read_is_told_so_and_who_may_nothing_times_out() {
     let lab = Lab::new(ObjectId::Rpdu).await;
     for version in ["1", "2c"] {
-        let reader = format!("community=reader\nsnmp_version={version}\n");
+        let reader = format!("{SHORT}community=reader\nsnmp_version={version}\n");
         assert_eq!(lab.run("auto", "status", "1", &reader).await.code, 0);
         let verdict = lab.run("auto", "off", "1", &reader).await;
         assert_eq!(verdict.code, 1, "{version} {verdict:?}");
-        let stranger = format!("community=stranger\nsnmp_version={version}\n");
+        let stranger = format!("{SHORT}community=stranger\nsnmp_version={version}\n");
         assert_eq!(lab.run("auto", "status", "1", &stranger).await.code, 1);
     }
     for wrong in [
@@ -129,7 +129,7 @@ async fn who_may_only_read_is_told_so_and_who_may_nothing_times_out() {
         "snmp_version=3\nusername=sha-aes\npassword=s3cret-auth-phrase\nsnmp_sec_level=authNoPriv\n",
         "snmp_version=3\nusername=sha-aes\nsnmp_sec_level=noAuthNoPriv\n",
     ] {
-        assert_eq!(lab.run("auto", "off", "1", wrong).await.code, 1, "{wrong}");
+        assert_eq!(lab.run("auto", "off", "1", &format!("{SHORT}{wrong}")).await.code, 1, "{wrong}");
     }
     assert_eq!(lab.true_states(), [true; 4]);
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{AUTH, COMMUNITY, MODELS, PRIVACY, Verdict, agent, needed, versions};
+use common::{AUTH, COMMUNITY, MODELS, PRIVACY, SHORT, Verdict, agent, needed, versions};
 
 struct Snmpd {
     dir: tempfile::TempDir,
@@ -64,7 +64,7 @@ impl Snmpd {
             .unwrap();
         let mut snmpd = Self { dir, port, child };
         let deadline = Instant::now() + Duration::from_secs(20);
-        while snmpd.run("apc_rpdu", "status", "1", "").await.code != 0 {
+        while snmpd.run("apc_rpdu", "status", "1", SHORT).await.code != 0 {
             let ended = snmpd.child.try_wait().unwrap();
             let log = fs::read_to_string(snmpd.path("log")).unwrap_or_default();
             assert!(Instant::now() < deadline, "snmpd does not answer: {log}");
@@ -80,7 +80,7 @@ impl Snmpd {
     async fn run(&self, model: &str, action: &str, plug: &str, more: &str) -> Verdict {
         agent(format!(
             "ip=127.0.0.1\nipport={}\ncommunity={COMMUNITY}\nmodel={model}\naction={action}\nplug={plug}\n\
-             power_timeout=1\nshell_timeout=1\nlogin_timeout=1\n{more}",
+             power_timeout=15\nshell_timeout=5\nlogin_timeout=5\n{more}",
             self.port
         ))
         .await
@@ -168,7 +168,7 @@ async fn a_pending_command_is_cancelled_with_each_tables_own_number() {
     }
     // Nothing can be cancelled there: it stays pending, and that is not off.
     snmpd.set_outlets("1 2 1\n");
-    assert_eq!(snmpd.run("apc_masterswitch", "off", "1", "").await.code, 1);
+    assert_eq!(snmpd.run("apc_masterswitch", "off", "1", SHORT).await.code, 1);
 }
 
 #[tokio::test]

@@ -13,6 +13,9 @@ pub const PASSWORD: &str = "s3cret-of-the-pdu";
 
 pub const MODELS: [&str; 3] = ["dli", "netio", "generic"];
 
+/// Time limits for runs that are to fail by them.
+pub const SHORT: &str = "power_timeout=1.5\nshell_timeout=1\nlogin_timeout=1\n";
+
 /// What a run of the agent gave.
 #[derive(Debug)]
 pub struct Verdict {
@@ -43,11 +46,11 @@ impl Lab {
         lab
     }
 
-    /// Options for one model; short time limits.
+    /// Options for one model; time limits that a busy machine keeps.
     pub fn options(&self, model: &str) -> String {
         let mut text = format!(
             "ip=127.0.0.1\nipport={}\nmodel={model}\nusername=admin\npassword={PASSWORD}\nverbose=1\n\
-             power_timeout=1.5\nshell_timeout=1\nlogin_timeout=1\n",
+             power_timeout=15\nshell_timeout=5\nlogin_timeout=5\n",
             self.server.addr().port()
         );
         if model == "generic" {

@@ -52,6 +52,9 @@ pub fn users() -> Vec<SnmpUser> {
     ]
 }
 
+/// Time limits for runs that are to fail by them.
+pub const SHORT: &str = "power_timeout=1.5\nshell_timeout=1\nlogin_timeout=1\n";
+
 /// What a run of an agent gave.
 #[derive(Debug)]
 pub struct Verdict {
@@ -91,11 +94,11 @@ impl Lab {
         self.server.addr().port()
     }
 
-    /// Runs our agent over v2c with short time limits.
+    /// Runs our agent over v2c with time limits that a busy machine keeps.
     pub async fn run(&self, model: &str, action: &str, plug: &str, more: &str) -> Verdict {
         agent(format!(
             "ip=127.0.0.1\nipport={}\ncommunity={COMMUNITY}\nmodel={model}\naction={action}\nplug={plug}\nverbose=1\n\
-             power_timeout=1.5\nshell_timeout=1\nlogin_timeout=1\n{more}",
+             power_timeout=15\nshell_timeout=5\nlogin_timeout=5\n{more}",
             self.port()
         ))
         .await
