@@ -169,9 +169,13 @@ impl Web {
                 request = request.header(AUTHORIZATION, sensitive(&answer.to_header_string())?);
             }
         }
-        request.send().await.map_err(|error| DeviceError::Unreachable {
-            what: what.to_owned(),
-            detail: root_cause(&error.without_url()),
+        request.send().await.map_err(|error| {
+            let what = what.to_owned();
+            match distrust(&error) {
+                // Asking again would meet the same certificate.
+                Some(detail) => DeviceError::Refused { what, detail },
+                None => DeviceError::Unreachable { what, detail: root_cause(&error.without_url()) },
+            }
         })
     }
 
@@ -240,6 +244,20 @@ async fn read_text(mut response: Response, what: &str) -> Result<String, DeviceE
         bytes.extend_from_slice(&chunk);
     }
     String::from_utf8(bytes).map_err(|_| fail("the answer is not UTF-8".into()))
+}
+
+/// Why the device's certificate was not accepted, if that is what went wrong.
+fn distrust(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(refused @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return Some(refused.to_string());
+        }
+        // An I/O error gives the source of what it wraps, not the wrapped error itself.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = wrapped.map_or_else(|| error.source(), |wrapped| Some(wrapped));
+    }
+    None
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {
