@@ -2,9 +2,7 @@
 
 use super::host::{MS, T_LOST_MS};
 use super::world::World;
-use ha_consensus::{
-    BarReason, Body, ChangeError, Message, ProposeError, Raft, Role, TransferError, Voter, VoterSet,
-};
+use ha_consensus::{Body, ChangeError, ProposeError, Raft, Role, TransferError, Voter, VoterSet};
 use ha_model::{NodeId, Term};
 
 pub fn run(world: &mut World, ms: u64) {

@@ -2,6 +2,7 @@
 
 use super::host::{Disk, T_LOST_MS};
 use super::scenarios::{change, commits, cut, formed, named, propose, raft, run};
+use super::world::World;
 use ha_consensus::{BarReason, Body, Message, Role};
 
 #[test]
