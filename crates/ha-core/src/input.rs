@@ -10,8 +10,9 @@ use ha_model::{AdminRequest, BootNs, EffectId, Incarnation, InstanceId, Level, N
 pub enum Input {
     /// Time passed; also the answer to a reached deadline.
     Tick,
-    /// An authenticated heartbeat.
-    Beat(BeatIn),
+    /// Authenticated heartbeats: all that have arrived. They are given together, so that after a pause of the core
+    /// no peer is judged silent whose heartbeat is merely further back in the queue.
+    Beats(Vec<BeatIn>),
     /// A message on the stream.
     Message {
         /// Sender, as its certificate says.

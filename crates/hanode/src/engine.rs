@@ -116,15 +116,13 @@ impl Engine {
                 Some(ask) = sources.asks.recv() => Woken::Ask(ask),
                 () = tokio::time::sleep(wait) => Woken::Time,
             };
+            // Nobody is judged before everything that was heard is known.
+            if !matches!(woken, Woken::Beats(_)) {
+                self.beats(sources.beats.try_recv());
+            }
             match woken {
                 Woken::Input(input) => self.step(input),
-                Woken::Beats(list) => {
-                    for beat in list {
-                        if let Some(beat) = beats::received(beat) {
-                            self.step(Input::Beat(beat));
-                        }
-                    }
-                }
+                Woken::Beats(list) => self.beats(list),
                 Woken::Stream(event) => self.stream(event),
                 Woken::Ask(ask) => self.ask(ask),
                 Woken::Exit(exit) => self.step(crate::work::exited(exit)),
@@ -132,6 +130,13 @@ impl Engine {
                 Woken::End => return,
             }
             self.look();
+        }
+    }
+
+    fn beats(&mut self, list: Vec<ha_transport::beats::Beat>) {
+        let beats: Vec<_> = list.into_iter().filter_map(beats::received).collect();
+        if !beats.is_empty() {
+            self.step(Input::Beats(beats));
         }
     }
 

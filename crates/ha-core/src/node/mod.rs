@@ -214,7 +214,7 @@ impl Node {
         self.local.now = now;
         match input {
             Input::Tick => {}
-            Input::Beat(beat) => self.beat(now, beat),
+            Input::Beats(beats) => beats.into_iter().for_each(|beat| self.beat(now, beat)),
             Input::Message { from, message } => self.message(now, &from, *message),
             Input::PeerUp { node, incarnation: _, session, config } => {
                 self.peer_up(now, &node, session, config);

@@ -412,7 +412,7 @@ impl World {
             Due::Beat { to, beat } => {
                 let host = self.hosts.get_mut(&to).unwrap();
                 host.heard.insert(beat.from.clone(), beat.sent_at);
-                self.step(&to, Input::Beat(BeatIn { received_at: self.now, ..beat }));
+                self.step(&to, Input::Beats(vec![BeatIn { received_at: self.now, ..beat }]));
             }
             Due::SendBeats { node } => self.send_beats(&node),
             Due::Persisted { node, session, id } if self.is_session(&node, session) => {
