@@ -1,3 +1,46 @@
-//! Developer commands.
+//! Developer commands: `cargo xtask tidy|test|demo`.
+//!
+//! Must not know: any crate of the project. It reads their sources and calls their programs.
 
-fn main() {}
+mod cargo;
+mod demo;
+mod error;
+mod test;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Developer commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check the tree itself: which crate may use which, what pure crates must not touch, style, links.
+    Tidy(tidy::Options),
+    /// Everything that must pass before a change is done; what CI runs.
+    Test(test::Options),
+    /// Three real daemons on simulated hosts, one failover, then a lab to play with.
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Tidy(options) => tidy::command(&options),
+        Command::Test(options) => test::command(&options),
+        Command::Demo(options) => demo::command(&options),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(e) => {
+            eprintln!("xtask: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What each stage does.
+
+use super::Stage;
+use super::count::Count;
+use super::licences;
+use super::runner::{Which, doctests, run as run_tests};
+use crate::cargo::cargo;
+use crate::error::{Result, Trying};
+use crate::{demo, tidy};
+use std::path::Path;
+use std::process::Command;
+
+/// Runs a stage.
+pub fn run(stage: Stage, programs: &Path) -> Result<Count> {
+    match stage {
+        Stage::Tidy => tidy::command(&tidy::Options::default()).map(Count::of),
+        Stage::Licences => licences::check().map(Count::of),
+        Stage::Clippy => check(cargo().args([
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ])),
+        Stage::Docs => {
+            let mut doc = cargo();
+            doc.args(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"]);
+            check(doc.env("RUSTDOCFLAGS", "-D warnings"))
+        }
+        // All targets: with the features that the tests want, so that the tests build nothing anew.
+        Stage::Build => check(cargo().args(["build", "--locked", "--workspace", "--all-targets"])),
+        Stage::Tests => run_tests(Which::Crates),
+        Stage::Doctests => doctests(),
+        Stage::Cluster => run_tests(Which::Clusters),
+        Stage::Demo => demo::once(programs).map(Count::of),
+    }
+}
+
+fn check(command: &mut Command) -> Result<Count> {
+    Ok(Count::of(command.status().trying(|| "run cargo".into())?.success()))
+}
