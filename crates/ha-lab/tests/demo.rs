@@ -42,7 +42,7 @@ exec sleep infinity
 const HACTL: &str = r#"#!/bin/bash
 case "$1 $2" in
 "cluster keys") for n in alpha beta gamma; do mkdir -p "$5/$n"; echo key > "$5/$n/node.key"; done ;;
-"status --check") sleep 0.5 ;;   # the second host has seen the service by then
+"--json status") sleep 0.5; echo '{"data":{"problems":["w"],"warnings":["w"]}}' ;;   # late: beta has seen it by then
 *) echo "stand-in says: $*" ;;
 esac
 "#;

@@ -102,9 +102,14 @@ fn failover(lab: &Lab, client: &Client, spec: &DemoSpec) -> Result<()> {
     rejoined
 }
 
-/// Whether the cluster has nothing to complain of, by its own word: only what is shown waits for it.
+/// Whether the cluster has nothing to complain of, by its own word (`hactl --json`, docs/reference/json.md): only what is
+/// shown waits for it. Warnings of the machine (no realtime scheduling for an ordinary user …) last for ever and do
+/// not count.
 fn is_as_wished(lab: &Remote, host: &str) -> Result<bool> {
-    Ok(lab.exec(host, &["hactl", "status", "--check"], Duration::from_secs(15))?.is_success())
+    let out = lab.exec(host, &["hactl", "--json", "status"], Duration::from_secs(15))?;
+    let status: serde_json::Value = serde_json::from_str(&out.stdout).unwrap_or_default();
+    let count = |field: &str| status["data"][field].as_array().map(Vec::len);
+    Ok(count("problems").zip(count("warnings")).is_some_and(|(problems, warnings)| problems <= warnings))
 }
 
 fn host_of(record: &ProbeRecord) -> Result<String> {
