@@ -41,6 +41,7 @@ exec sleep infinity
 
 const HACTL: &str = r#"#!/bin/bash
 case "$1 $2" in
+"--json timeline") echo '{"data":{"failovers":[{"total_ms":1}]}}' ;;
 "cluster keys") for n in alpha beta gamma; do mkdir -p "$5/$n"; echo key > "$5/$n/node.key"; done ;;
 "--json status") sleep 0.5; echo '{"data":{"problems":["w"],"warnings":["w"]}}' ;;   # late: beta has seen it by then
 *) echo "stand-in says: $*" ;;

@@ -20,6 +20,8 @@ use tell::{say, show_hactl, step};
 
 /// The hosts.
 const HOSTS: [&str; 3] = ["alpha", "beta", "gamma"];
+/// How long the cluster may take to note what the client has seen.
+const NOTED: Duration = Duration::from_secs(5);
 /// Name of the outside client.
 const CLIENT: &str = "client";
 
@@ -87,6 +89,8 @@ fn failover(lab: &Lab, client: &Client, spec: &DemoSpec) -> Result<()> {
     say(&format!("the client gets an answer again: {}", after.line));
     say(&format!("outage that the client saw: {:.0} ms", gone.length_ms().unwrap_or_default()));
     tell::power_facts(lab, gone.last_ok_ns)?;
+    // The client is faster than the log: the cluster notes the end of the failover a moment later.
+    let _ = wait_for("the cluster to note the end", NOTED, || is_failover_noted(lab, &owner));
     show_hactl(lab, &owner, &["timeline"]);
 
     step(&format!("Power on {primary}; it comes back as a new incarnation"));
@@ -95,9 +99,7 @@ fn failover(lab: &Lab, client: &Client, spec: &DemoSpec) -> Result<()> {
     if wait_for("the cluster to switch it on", Duration::from_secs(15), is_on).is_err() {
         lab.power_on(&primary)?;
     }
-    let ready =
-        || Ok(lab.exec(&owner, &["hactl", "status", "--check"], Duration::from_secs(15))?.is_success());
-    let rejoined = wait_for(&format!("{primary} to rejoin"), spec.limit, ready);
+    let rejoined = wait_for(&format!("{primary} to rejoin"), spec.limit, || is_as_wished(lab, &owner));
     show_hactl(lab, &owner, &["status"]);
     rejoined
 }
@@ -106,10 +108,23 @@ fn failover(lab: &Lab, client: &Client, spec: &DemoSpec) -> Result<()> {
 /// shown waits for it. Warnings of the machine (no realtime scheduling for an ordinary user …) last for ever and do
 /// not count.
 fn is_as_wished(lab: &Remote, host: &str) -> Result<bool> {
-    let out = lab.exec(host, &["hactl", "--json", "status"], Duration::from_secs(15))?;
-    let status: serde_json::Value = serde_json::from_str(&out.stdout).unwrap_or_default();
-    let count = |field: &str| status["data"][field].as_array().map(Vec::len);
+    let status = ask_hactl(lab, host, "status")?;
+    let count = |field: &str| status[field].as_array().map(Vec::len);
     Ok(count("problems").zip(count("warnings")).is_some_and(|(problems, warnings)| problems <= warnings))
+}
+
+/// Whether the newest failover of the timeline has its total time.
+fn is_failover_noted(lab: &Remote, host: &str) -> Result<bool> {
+    let timeline = ask_hactl(lab, host, "timeline")?;
+    let newest = timeline["failovers"].as_array().and_then(|all| all.last());
+    Ok(newest.is_some_and(|failover| failover["total_ms"].is_u64()))
+}
+
+/// The `data` of an answer; null when there is none.
+fn ask_hactl(lab: &Remote, host: &str, command: &str) -> Result<serde_json::Value> {
+    let out = lab.exec(host, &["hactl", "--json", command], Duration::from_secs(15))?;
+    let mut answer: serde_json::Value = serde_json::from_str(&out.stdout).unwrap_or_default();
+    Ok(answer["data"].take())
 }
 
 fn host_of(record: &ProbeRecord) -> Result<String> {
