@@ -82,7 +82,7 @@ fn a_failover_is_shown_and_judged_by_the_client() {
         "== Power off alpha",
         "gets an answer again: beta",
         "outage that the client saw: ",
-        "alpha Off (button)",
+        "alpha lost its power (button)",
         "[beta] hactl timeline",
         "| stand-in says: timeline",
         "| stand-in says: status",

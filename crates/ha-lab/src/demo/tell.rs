@@ -6,6 +6,7 @@ use crate::cluster::DAEMON;
 use crate::error::Result;
 use crate::lab::Remote;
 use crate::outage::{Outage, ProbeRecord, outages};
+use crate::proto::PowerEffect;
 use std::io::Write;
 use std::time::Duration;
 
@@ -53,7 +54,13 @@ pub fn power_facts(lab: &Remote, since_ns: u64) -> Result<()> {
             (Some(pdu), Some(outlet)) => format!("{pdu} outlet {outlet}"),
             _ => r.cause.clone(),
         };
-        say(&format!("power switch, {ms:.0} ms after the last answer: {} {:?} ({by})", r.host, r.effect));
+        let what = match r.effect {
+            PowerEffect::Off => "lost its power",
+            PowerEffect::On => "booted",
+            PowerEffect::None => "was switched, which changed nothing",
+            PowerEffect::BootFailed => "did not boot",
+        };
+        say(&format!("power switch, {ms:.0} ms after the last answer: {} {what} ({by})", r.host));
     }
     Ok(())
 }
