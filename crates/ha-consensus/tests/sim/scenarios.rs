@@ -117,6 +117,17 @@ fn one_that_hears_nobody_disturbs_nobody() {
 }
 
 #[test]
+fn one_that_misses_only_the_leader_gets_no_pre_vote() {
+    let (mut world, leader) = formed(20, 0);
+    let term = raft(&world, leader).term();
+    world.cut.insert((leader, 2));
+    run(&mut world, 20 * T_LOST_MS);
+    assert!(world.sent_by(2) > 0, "it asked");
+    assert_eq!(raft(&world, 2).term(), term, "and b, which hears the leader, refused: no term is spent");
+    assert_eq!(world.leader(), Some(leader));
+}
+
+#[test]
 fn a_leader_that_is_not_heard_steps_down() {
     let (mut world, leader) = formed(6, 0);
     cut(&mut world, leader);

@@ -121,6 +121,25 @@ fn a_candidate_that_knows_only_the_old_store_gets_no_vote_from_the_new() {
 }
 
 #[test]
+fn a_change_that_its_new_voters_have_not_heard_of_can_still_be_completed() {
+    let (mut world, leader) = formed(21, 2);
+    let set = named(&world, &[0, 1, 2], &[3, 4]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 1000);
+    // d and e joined empty: without a vote until they are named. Those who name them need one of their votes.
+    world.cut.extend([(leader, 3), (leader, 4)]);
+    let set = named(&world, &[2, 3, 4], &[0, 1]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 100);
+    assert!(raft(&world, 2).membership().is_joint() && !raft(&world, 3).membership().is_joint());
+    world.crash(leader);
+    run(&mut world, 4 * T_LOST_MS);
+    let new = world.leader().expect("b or c, with a vote of d or e");
+    assert_eq!(raft(&world, new).membership().voters.len(), 3);
+    assert!(!raft(&world, new).membership().is_joint() && !world.hosts[3].disk.hard.no_vote);
+}
+
+#[test]
 fn a_failed_write_ends_all_acknowledgement() {
     let (mut world, leader) = formed(15, 0);
     propose(&mut world, leader).unwrap();
