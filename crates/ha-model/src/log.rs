@@ -167,6 +167,13 @@ pub enum Entry {
         /// What.
         wish: Wish,
     },
+    /// A leader begins: the first entry it proposes.
+    Leads {
+        /// Who.
+        leader: NodeId,
+        /// Its term.
+        term: Term,
+    },
     /// A human has made sure that a node is off; taken by a quorate leader only.
     FenceConfirmed {
         /// The proof.

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// What was proposed and is not applied yet: nothing is proposed twice.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Key {
+    Leads,
     Config,
     Joined(NodeId),
     Lost(NodeId),
@@ -155,6 +156,7 @@ impl Node {
             | Entry::PathTested { .. }
             | Entry::PowerOnEnded { .. }
             | Entry::MayRun { .. }
+            | Entry::Leads { .. }
             | Entry::Wish { .. } => {}
             Entry::Observed { .. } => self.settle_in_flight(),
         }

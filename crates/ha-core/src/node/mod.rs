@@ -28,10 +28,10 @@ use executor::Executor;
 use ha_consensus::{Event, Payload, PersistId, Raft, Settings, StartError};
 use ha_membership::{Grant, Membership};
 use ha_model::{
-    BootNs, ClusterConfig, EffectId, Incarnation, Index, Level, LogEntry, NodeId, Notice, Now, PlanId,
+    BootNs, ClusterConfig, EffectId, Entry, Incarnation, Index, Level, LogEntry, NodeId, Notice, Now, PlanId,
     SessionId, StoreId, Term, TimelineEvent,
 };
-use lead::Lead;
+use lead::{Key, Lead};
 use local::Local;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -340,9 +340,8 @@ impl Node {
             Event::BecameLeader { term } => {
                 self.lead = Some(Lead::new(term, now.boot));
                 self.is_beat_urgent = true;
-                let notice = Notice::LeaderElected { leader: self.setup.me.clone(), term };
-                self.state.push_event(self.applied, now.wall, &notice);
-                self.out.push(Effect::TellLocal(notice));
+                let leader = self.setup.me.clone();
+                self.propose(now, Key::Leads, Entry::Leads { leader, term });
             }
             Event::SteppedDown { .. } => {
                 self.lead = None;

@@ -65,6 +65,9 @@ impl ClusterState {
             }
             Entry::FenceFailed { id, attempt, why } => self.apply_fence_failed(*id, *attempt, why),
             Entry::FenceProven { id, proof, marks } => self.apply_fence_proven(*id, proof, *marks, at),
+            Entry::Leads { leader, term } => {
+                Ok(vec![Notice::LeaderElected { leader: leader.clone(), term: *term }])
+            }
             Entry::FenceConfirmed { proof } => self.apply_fence_confirmed(proof, at),
             Entry::PathTested { device, target, executor, result } => {
                 self.apply_path_tested(device, target, executor, result, at)
