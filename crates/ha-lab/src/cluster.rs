@@ -121,9 +121,10 @@ impl ClusterPlan {
     }
 }
 
-/// Adds the programs to a description and the daemon to every host.
+/// Adds the programs to a description and the daemon to every host. The lab gets links of its own to them: whoever
+/// builds them anew meanwhile does not pull them from under a running cluster.
 pub fn with_daemon(mut spec: LabSpec, programs: &Programs) -> Result<LabSpec> {
-    spec.tools.extend([programs.hanode.clone(), programs.hactl.clone()]);
+    let mut tools = vec![programs.hanode.clone(), programs.hactl.clone()];
     let mut agents: Vec<PathBuf> = fs::read_dir(&programs.agents)
         .at("list the fence agents in", &programs.agents)?
         .flatten()
@@ -132,7 +133,20 @@ pub fn with_daemon(mut spec: LabSpec, programs: &Programs) -> Result<LabSpec> {
         .filter(|path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("fence_")))
         .collect();
     agents.sort();
-    spec.tools.extend(agents);
+    tools.extend(agents);
+    let own = spec.dir.join("bin");
+    fs::create_dir_all(&own).at("create", &own)?;
+    for tool in tools {
+        let name = tool.file_name().unwrap_or_default();
+        let link = own.join(name);
+        if link.exists() {
+            fs::remove_file(&link).at("remove", &link)?;
+        }
+        if fs::hard_link(&tool, &link).is_err() {
+            fs::copy(&tool, &link).at("copy to", &link)?;
+        }
+        spec.tools.push(link);
+    }
     Ok(spec.with_service(&daemon()))
 }
 

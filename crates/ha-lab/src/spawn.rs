@@ -10,9 +10,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The running program.
+/// The running program, also when its file was replaced meanwhile: the kernel keeps the old one for us.
 pub fn own_program() -> Result<PathBuf> {
-    std::env::current_exe().what(|| "find the own program".into())
+    let path = std::env::current_exe().what(|| "find the own program".into())?;
+    Ok(if path.exists() { path } else { PathBuf::from("/proc/self/exe") })
 }
 
 /// A command that the kernel kills when the thread that spawned it ends.
