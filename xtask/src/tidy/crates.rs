@@ -39,6 +39,9 @@ const WORLD: [&str; 13] = [
     "rtnetlink",
 ];
 
+/// Behind these nothing is looked at: `cpufeatures` asks the processor what it can, on some systems by libc.
+const HARMLESS: [&str; 1] = ["cpufeatures"];
+
 /// Exceptions: crate, dependency, reason. None is needed for long; each names its end.
 const EXCEPTIONS: [(&str, &str, &str); 1] =
     [("ha-config", "ring", "SHA-256 of the cluster file only; ends when ha-config takes the pure `sha2`")];
@@ -197,7 +200,7 @@ fn reaches(from: &str, graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Str
         if WORLD.contains(&name.as_str()) {
             return Some(name);
         }
-        if seen.insert(name.clone()) {
+        if !HARMLESS.contains(&name.as_str()) && seen.insert(name.clone()) {
             next.extend(graph.get(&name).into_iter().flatten().cloned());
         }
     }
@@ -228,6 +231,8 @@ mod tests {
         let lock = "[[package]]\nname = \"toml\"\ndependencies = [\"winnow 1.0\"]\n\
                     [[package]]\nname = \"winnow\"\n\
                     [[package]]\nname = \"serde\"\ndependencies = [\"helper\"]\n\
+                    [[package]]\nname = \"sha2\"\ndependencies = [\"cpufeatures\"]\n\
+                    [[package]]\nname = \"cpufeatures\"\ndependencies = [\"libc\"]\n\
                     [[package]]\nname = \"helper\"\ndependencies = [\"libc\"]\n";
         let files = [file("crates/x/Cargo.toml", &manifest), file("Cargo.lock", lock)];
         check(&files).into_iter().map(|f| format!("{}: {}", f.line, f.text)).collect()
@@ -257,6 +262,10 @@ mod tests {
     #[test]
     fn a_pure_crate_has_no_door_to_the_world() {
         assert!(found("ha-model", "[dependencies]\ntoml = \"1\"\n").is_empty());
+        assert!(
+            found("ha-model", "[dependencies]\nsha2 = \"0.11\"\n").is_empty(),
+            "it asks the processor alone"
+        );
         let direct = found("ha-model", "[dependencies]\ntokio = \"1\"\n");
         assert!(direct[0].contains("ha-model is pure: tokio is none of"), "{direct:?}");
         let behind = found("ha-model", "[dependencies]\nserde = \"1\"\n");
