@@ -1,0 +1,141 @@
+//! What a scenario wants to be put up.
+//!
+//! Must not know: how it is put up.
+
+use ha_lab::LabSpec;
+use ha_lab::cluster::{SwitchFace, usual_resources};
+use ha_lab::spec::{LEDGER_NUMBER, LEDGER_PORT, ipv4};
+use std::collections::BTreeMap;
+
+/// What `pdu-b` is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecondPdu {
+    /// It feeds nobody and is no fence device.
+    Unused,
+    /// Each host has two supplies, one on each switch: only both together cut its power.
+    Redundant,
+}
+
+/// Whether the numbered-block writer runs as a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// Last member of group `front`, with the lock of the disk.
+    InFront,
+    /// Not at all.
+    None,
+}
+
+/// A cluster to put up. The default: three hosts, profile `default`, SNMP, address, web service and writer as group
+/// `front`.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Names of the hosts, all members.
+    pub hosts: Vec<String>,
+    /// `default` or `fast`.
+    pub profile: String,
+    /// How the switch is used.
+    pub face: SwitchFace,
+    /// The second switch.
+    pub second_pdu: SecondPdu,
+    /// Single times, by their name in `[timing]`; `off_settle` and `startup_wait` among them.
+    pub timing: BTreeMap<String, String>,
+    /// The `[[resource]]` tables of the members of group `front`, in order, with their names.
+    pub front: Vec<(String, String)>,
+    /// The writer, after those.
+    pub writer: Writer,
+    /// Where group `front` should run.
+    pub prefer: BTreeMap<String, i64>,
+    /// Further tables at the end of the cluster file.
+    pub more_toml: String,
+    /// Last changes of the laboratory's description (outlets, powered hosts).
+    pub adjust: fn(&mut LabSpec),
+    /// Whether to wait until the client gets an answer and the cluster is quiet.
+    pub wait_for_service: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            hosts: ["alpha", "beta", "gamma"].map(String::from).to_vec(),
+            profile: "default".into(),
+            face: SwitchFace::Snmp,
+            second_pdu: SecondPdu::Unused,
+            timing: BTreeMap::new(),
+            front: vip_and_web(),
+            writer: Writer::InFront,
+            prefer: BTreeMap::new(),
+            more_toml: String::new(),
+            adjust: |_| {},
+            wait_for_service: true,
+        }
+    }
+}
+
+impl Plan {
+    /// The same with one time changed.
+    pub fn time(mut self, name: &str, value: &str) -> Self {
+        self.timing.insert(name.into(), value.into());
+        self
+    }
+
+    /// The same with one more member of group `front`, before the writer.
+    pub fn also(mut self, name: &str, toml: String) -> Self {
+        self.front.push((name.into(), toml));
+        self
+    }
+
+    /// `off_settle` is 0 in the lab: its switch holds no charge.
+    pub(crate) fn times(&self) -> BTreeMap<String, String> {
+        let mut times = BTreeMap::from([("off_settle".to_string(), "0ms".to_string())]);
+        times.extend(self.timing.clone());
+        times
+    }
+
+    pub(crate) fn resources(&self, spec: &LabSpec) -> String {
+        let mut front = self.front.clone();
+        if self.writer == Writer::InFront {
+            front.push(("writer".into(), writer_resource(spec)));
+        }
+        let mut out: String = front.iter().map(|(_, toml)| toml.as_str()).collect();
+        let members: Vec<_> = front.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        out += &format!("\n[[group]]\nname = \"front\"\nmembers = [{}]\n", members.join(", "));
+        if !self.prefer.is_empty() {
+            let scores: Vec<_> =
+                self.prefer.iter().map(|(node, score)| format!("{node} = {score}")).collect();
+            out += &format!("prefer = {{ {} }}\n", scores.join(", "));
+        }
+        out
+    }
+}
+
+/// The usual address and web service of the lab, one table each.
+pub fn vip_and_web() -> Vec<(String, String)> {
+    let usual = usual_resources();
+    let tables = usual.split("\n[[").filter(|t| t.starts_with("resource]]"));
+    let mut named = Vec::new();
+    for (name, table) in ["vip", "web"].iter().zip(tables) {
+        assert!(table.contains(&format!("name = \"{name}\"")), "the lab's usual resources changed:\n{usual}");
+        named.push((name.to_string(), format!("\n[[{}\n", table.trim_end())));
+    }
+    named
+}
+
+/// An `exec` resource; `more` are further lines of its table.
+pub fn exec_resource(name: &str, options: &[(&str, &str)], more: &str) -> String {
+    let options: Vec<_> =
+        options.iter().map(|(key, value)| format!("{key} = {}", toml_string(value))).collect();
+    let options = options.join(", ");
+    format!("\n[[resource]]\nname = \"{name}\"\nagent = \"exec\"\noptions = {{ {options} }}\n{more}\n")
+}
+
+/// A basic string of TOML; JSON's escapes are among its own.
+fn toml_string(text: &str) -> String {
+    serde_json::to_string(text).expect("a string is JSON")
+}
+
+fn writer_resource(spec: &LabSpec) -> String {
+    let management = spec.links.last().expect("a lab has a link");
+    let ledger = ipv4(management, LEDGER_NUMBER);
+    let start = format!("{} writer --ledger {ledger}:{LEDGER_PORT}", ha_lab::PROGRAM);
+    exec_resource("writer", &[("start", &start)], "locks = [\"disk\"]")
+}
