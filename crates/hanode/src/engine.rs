@@ -4,6 +4,7 @@
 use crate::beats;
 use crate::journal;
 use crate::life;
+use crate::refused::Refused;
 use crate::store::Layout;
 use crate::work::Work;
 use ha_agent::Gate;
@@ -26,6 +27,10 @@ const IDLE_STEP: Duration = Duration::from_millis(100);
 
 /// How often counters are looked at.
 const LOOK: Duration = Duration::from_secs(60);
+
+/// How often it is told what was refused at the heartbeat port: soon enough for whoever watches, and a flood of
+/// datagrams is no flood of lines.
+const LOOK_REFUSED: Duration = Duration::from_secs(5);
 
 /// An operator's request with the place for its answer.
 pub struct Ask {
@@ -79,6 +84,8 @@ pub struct Engine {
     next_ask: u64,
     deadline: Option<BootNs>,
     looked: BootNs,
+    looked_refused: BootNs,
+    refused: Refused,
 }
 
 enum Woken {
@@ -94,7 +101,16 @@ enum Woken {
 impl Engine {
     /// An engine around a core.
     pub fn new(node: Node, sinks: Sinks) -> Self {
-        Self { node, sinks, asks: BTreeMap::new(), next_ask: 1, deadline: None, looked: BootNs(0) }
+        Self {
+            node,
+            sinks,
+            asks: BTreeMap::new(),
+            next_ask: 1,
+            deadline: None,
+            looked: BootNs(0),
+            looked_refused: BootNs(0),
+            refused: Refused::default(),
+        }
     }
 
     /// Runs until told to end, or until a source is gone.
@@ -235,9 +251,23 @@ impl Engine {
         }
     }
 
-    /// Once a minute: what was counted.
+    /// What was refused since the last look, when anything was.
+    fn look_refused(&mut self, now: BootNs) {
+        if now.since(self.looked_refused) < LOOK_REFUSED {
+            return;
+        }
+        self.looked_refused = now;
+        let refused = Refused::of(&self.sinks.beats.stats());
+        if let Some(text) = refused.since(&self.refused) {
+            journal::tell(&Notice::Local { level: Level::Info, text });
+        }
+        self.refused = refused;
+    }
+
+    /// Now and then: what was counted.
     fn look(&mut self) {
         let now = ha_transport::boot_now();
+        self.look_refused(now);
         if now.since(self.looked) < LOOK {
             return;
         }
@@ -246,10 +276,9 @@ impl Engine {
         let stats = self.sinks.beats.stats();
         if !gap.is_zero() {
             let text = format!(
-                "longest gap between heartbeats {} ms, latest own beat {} ms late, {} refused",
+                "longest gap between heartbeats {} ms, latest own beat {} ms late",
                 gap.as_millis(),
                 stats.late_max_ns / 1_000_000,
-                stats.forged + stats.replayed + stats.unknown_key + stats.foreign + stats.version,
             );
             journal::tell(&Notice::Local { level: Level::Info, text });
         }

@@ -9,6 +9,7 @@ mod daemon;
 mod engine;
 mod journal;
 mod life;
+mod refused;
 mod store;
 mod work;
 
@@ -21,8 +22,8 @@ fn main() -> ExitCode {
     match daemon::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("hanode does not start: {error}");
-            eprintln!("hanode: {error}");
+            // Once: standard error is the journal's too.
+            eprintln!("hanode does not start: {error}");
             ExitCode::FAILURE
         }
     }
