@@ -226,7 +226,7 @@ async fn an_agent_dies_with_its_daemon() {
     let leash = tidy.0.leash(&["a"]);
     let me = std::env::current_exe().unwrap();
     let daemon = std::process::Command::new(me)
-        .args(["--exact", "helper_daemon", "--ignored", "--nocapture"])
+        .args(["--exact", "helper_daemon", "--nocapture"])
         .env("HELPER_ROOT", tidy.0.directory().unwrap())
         .spawn();
     let mut daemon = daemon.unwrap();
@@ -237,7 +237,6 @@ async fn an_agent_dies_with_its_daemon() {
 }
 
 #[tokio::test]
-#[ignore = "the helper of `an_agent_dies_with_its_daemon`"]
 async fn helper_daemon() {
     let Some(dir) = std::env::var_os("HELPER_ROOT") else { return };
     let root = CgroupRoot::at(Path::new(&dir), "helper");

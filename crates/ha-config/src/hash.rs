@@ -4,21 +4,13 @@
 //! order, the layout and the comments of the file, so evidence lapses exactly when the path changes.
 
 use ha_model::NodeId;
-use ring::digest::{Context, SHA256};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// SHA-256 of bytes.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
-    context.update(bytes);
-    finish(context)
-}
-
-fn finish(context: Context) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(context.finish().as_ref());
-    out
+    Sha256::digest(bytes).into()
 }
 
 /// SHA-256 over agent, options and outlets of a fence device.
@@ -28,7 +20,7 @@ pub fn path_hash(
     options: &BTreeMap<String, String>,
     outlets: &BTreeMap<NodeId, Vec<String>>,
 ) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
+    let mut context = Sha256::new();
     part(&mut context, "fence path 1");
     part(&mut context, agent);
     count(&mut context, options.len());
@@ -44,14 +36,14 @@ pub fn path_hash(
             part(&mut context, outlet);
         }
     }
-    finish(context)
+    context.finalize().into()
 }
 
-fn count(context: &mut Context, count: usize) {
+fn count(context: &mut Sha256, count: usize) {
     context.update(&(count as u64).to_be_bytes());
 }
 
-fn part(context: &mut Context, text: &str) {
+fn part(context: &mut Sha256, text: &str) {
     count(context, text.len());
     context.update(text.as_bytes());
 }

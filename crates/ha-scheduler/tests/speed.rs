@@ -1,18 +1,16 @@
-//! Re-planning a large cluster. `cargo test --release -p ha-scheduler --test speed -- --ignored --nocapture`
+//! Re-planning a large cluster. `cargo test --release -p ha-scheduler --test speed -- --nocapture`
 
 mod common;
 use common::*;
 use ha_model::*;
 use ha_scheduler::*;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const NODES: usize = 32;
 const GROUPS: usize = 250;
 /// Address, disk, file system, service.
 const MEMBERS: usize = 4;
-/// Bound of one plan; measured values are printed.
-const BOUND: Duration = Duration::from_millis(50);
 
 fn large() -> Cluster {
     let nodes: Vec<String> = (0..NODES).map(|n| format!("node-{n:02}")).collect();
@@ -47,12 +45,10 @@ fn measure(what: &str, c: &Cluster) -> Plan {
         plan.edges.len(),
         plan.waiting.len()
     );
-    assert!(cfg!(debug_assertions) || times[5] < BOUND, "{what}: {:?}", times[5]);
     plan
 }
 
 #[test]
-#[ignore = "a measurement, for release builds"]
 fn a_thousand_resources_on_thirty_two_nodes() {
     let mut c = large();
     let plan = measure("cold start", &c);
