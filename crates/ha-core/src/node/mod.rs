@@ -14,10 +14,14 @@ mod lead;
 mod local;
 mod orders;
 mod paths;
+mod pump;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod view;
 mod watch;
+
+pub use setup::{Codec, Restored, Setup};
 
 use crate::effect::Effect;
 use crate::input::Input;
@@ -25,62 +29,18 @@ use crate::message::PeerMessage;
 use crate::state::ClusterState;
 use admin::Desk;
 use executor::Executor;
-use ha_consensus::{Event, Payload, PersistId, Raft, Settings, StartError};
+use ha_consensus::{PersistId, Raft, Settings, StartError};
 use ha_membership::{Grant, Membership};
 use ha_model::{
-    BootNs, ClusterConfig, EffectId, Entry, Incarnation, Index, Level, LogEntry, NodeId, Notice, Now, PlanId,
-    SessionId, StoreId, Term, TimelineEvent,
+    BootNs, ClusterConfig, EffectId, Index, Level, LogEntry, NodeId, Notice, Now, PlanId, SessionId, Term,
 };
-use lead::{Key, Lead};
+use lead::Lead;
 use local::Local;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Warnings kept: one per kind of trouble a node can have, with room.
 const WARNINGS_MAX: usize = 16;
-
-/// How the state becomes bytes; given by the shell so that the core knows no encoding. Each must be deterministic.
-#[derive(Clone, Copy, Debug)]
-pub struct Codec {
-    /// Encodes the state for a snapshot.
-    pub encode_state: fn(&ClusterState) -> Vec<u8>,
-    /// Decodes it.
-    pub decode_state: fn(&[u8]) -> Result<ClusterState, String>,
-    /// Size of an encoded entry in bytes.
-    pub entry_size: fn(&LogEntry) -> usize,
-}
-
-/// Who a node is.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// Name.
-    pub me: NodeId,
-    /// Boot.
-    pub incarnation: Incarnation,
-    /// Daemon start.
-    pub session: SessionId,
-    /// Store.
-    pub store: StoreId,
-    /// Name of the cluster file.
-    pub file_name: String,
-    /// Its text: what a forming cluster puts into its log.
-    pub file_text: String,
-    /// Its content.
-    pub config: Arc<ClusterConfig>,
-    /// Encoding.
-    pub codec: Codec,
-    /// Seed of the election's randomness.
-    pub seed: u64,
-}
-
-/// What the store gave back.
-#[derive(Clone, Debug)]
-pub struct Restored {
-    /// Votes and log.
-    pub votes: ha_consensus::Restored<LogEntry>,
-    /// Newest order acted on.
-    pub acted: (Term, PlanId),
-}
 
 /// A write under way.
 #[derive(Clone, Copy, Debug)]
@@ -201,15 +161,6 @@ impl Node {
         effects
     }
 
-    fn raft_is_quiet(&mut self) -> bool {
-        let ready = self.raft.take_ready();
-        let is_quiet = ready.is_empty();
-        if !is_quiet {
-            self.carry_out(self.local.now, ready);
-        }
-        is_quiet
-    }
-
     fn take(&mut self, now: Now, input: Input) {
         self.local.now = now;
         match input {
@@ -260,132 +211,6 @@ impl Node {
             );
         }
         self.stream_is_new(now, node);
-    }
-
-    fn pump(&mut self, now: Now) {
-        loop {
-            let ready = self.raft.take_ready();
-            if ready.is_empty() {
-                return;
-            }
-            self.carry_out(now, ready);
-        }
-    }
-
-    fn carry_out(&mut self, now: Now, ready: ha_consensus::Ready<LogEntry>) {
-        if let Some(persist) = ready.persist {
-            let id = self.effect_id();
-            self.writes.push_back((id, Write::Votes(persist.id)));
-            self.out.push(Effect::Persist { id, votes: Some(Box::new(persist)), acted: None });
-        }
-        for (to, message) in ready.messages {
-            self.send(&to, PeerMessage::Raft(message));
-        }
-        if let Some(snapshot) = ready.install_snapshot {
-            self.install(&snapshot);
-        }
-        for entry in ready.committed {
-            self.applied = entry.index;
-            if let Payload::App(log_entry) = &entry.payload {
-                self.apply(now, entry.index, log_entry);
-            }
-            self.note_applied(entry.term);
-        }
-        for event in ready.events {
-            self.raft_event(now, event);
-        }
-    }
-
-    fn install(&mut self, snapshot: &ha_consensus::Snapshot) {
-        if snapshot.data.is_empty() {
-            return;
-        }
-        let state = (self.setup.codec.decode_state)(&snapshot.data).and_then(|mut state| {
-            state.reparse()?;
-            Ok(state)
-        });
-        match state {
-            Ok(state) => {
-                self.state = state;
-                self.applied = snapshot.meta.pos.index;
-                self.config_is_new();
-            }
-            Err(why) => self.warn(
-                Level::Alarm,
-                format!("the leader's snapshot cannot be read ({why}): upgrade hanode on this node"),
-            ),
-        }
-    }
-
-    fn apply(&mut self, now: Now, index: Index, log_entry: &LogEntry) {
-        let applied = self.state.apply(index, log_entry);
-        for notice in applied.notices {
-            self.out.push(Effect::Tell(TimelineEvent { index, at: log_entry.at, notice }));
-        }
-        if applied.is_config_new {
-            self.config_is_new();
-        }
-        self.applied_as_leader(now, index, log_entry);
-    }
-
-    fn config_is_new(&mut self) {
-        let Some(config) = self.state.parsed() else { return };
-        self.config = Arc::clone(config);
-        self.membership.set_timing(config.timing);
-        self.out.push(Effect::ConfigInForce(Arc::clone(config)));
-    }
-
-    fn raft_event(&mut self, now: Now, event: Event) {
-        match event {
-            Event::BecameLeader { term } => {
-                self.lead = Some(Lead::new(term, now.boot));
-                self.is_beat_urgent = true;
-                let leader = self.setup.me.clone();
-                self.propose(now, Key::Leads, Entry::Leads { leader, term });
-            }
-            Event::SteppedDown { .. } => {
-                self.lead = None;
-                self.is_beat_urgent = true;
-            }
-            Event::LeaderChanged { term, leader } => {
-                self.is_beat_urgent = true;
-                if let Some(leader) = leader {
-                    self.follow(term, &leader);
-                }
-            }
-            Event::VotersChanged { .. } | Event::TransferFailed { .. } => {}
-            Event::VoteBarred { node, why, .. } => {
-                let text = format!("{node} has no vote: {why:?}; it must be let in again");
-                self.warn(Level::Alarm, text);
-            }
-            Event::NoVote(why) => self.warn(Level::Alarm, format!("this node has no vote: {why:?}")),
-            Event::SnapshotWanted => {
-                let bytes = (self.setup.codec.encode_state)(&self.state);
-                // A refusal means that a newer snapshot came in meanwhile: nothing is lost.
-                let _ = self.raft.snapshot_taken(self.applied, bytes);
-            }
-        }
-    }
-
-    fn persisted(&mut self, now: Now, id: EffectId) {
-        let Some((expected, write)) = self.writes.pop_front() else { return };
-        assert_eq!(expected, id, "S16: writes were confirmed out of order");
-        match write {
-            Write::Votes(id) => self.raft.persisted(now.boot, id),
-            Write::Acted(term, plan) => self.acted_durable(now, (term, plan)),
-        }
-    }
-
-    fn persist_failed(&mut self, now: Now, why: String) {
-        if self.write_failed.is_none() {
-            self.warn(
-                Level::Alarm,
-                format!("writing the log failed ({why}): this node acknowledges nothing any more; mend the disk, then restart hanode"),
-            );
-        }
-        self.write_failed = Some(why);
-        self.writes.clear();
-        self.raft.persist_failed(now.boot, PersistId(0));
     }
 
     fn effect_id(&mut self) -> EffectId {

@@ -233,18 +233,16 @@ impl ClusterState {
             .and_then(|c| c.devices.get(device))
             .map(|d| d.path_hash)
             .ok_or_else(|| format!("no fence device {device} is configured"))?;
+        if result.as_ref().is_ok_and(|evidence| evidence.path_hash != hash) {
+            return Err(format!("{device} was configured differently when it was tested"));
+        }
         let is_member = self.nodes.get(target).is_some_and(|n| n.status == NodeStatus::Member);
         let record = self.paths.entry(device.clone()).or_default().entry(target.clone()).or_default();
         let worked = record.tests.values().any(|t| t.failed.is_none());
         let failed = result.as_ref().err().cloned();
         record.tests.insert(executor.clone(), PathTestRecord { at, failed: failed.clone() });
-        if let Ok(evidence) = result {
-            if evidence.path_hash != hash {
-                return Err(format!("{device} was configured differently when it was tested"));
-            }
-            if is_member {
-                record.evidence = Some(evidence.clone());
-            }
+        if let (Ok(evidence), true) = (result, is_member) {
+            record.evidence = Some(evidence.clone());
         }
         let works = record.tests.values().any(|t| t.failed.is_none());
         Ok(match (worked, failed) {

@@ -1,0 +1,146 @@
+//! Between votes and everything else: carries out what the vote core is ready for, applies what is committed.
+
+use super::lead::{Key, Lead};
+use super::{Node, Write};
+use crate::effect::Effect;
+use crate::message::PeerMessage;
+use ha_consensus::{Event, Payload, PersistId};
+use ha_model::{EffectId, Entry, Index, Level, LogEntry, Now, TimelineEvent};
+use std::sync::Arc;
+
+impl Node {
+    pub(super) fn raft_is_quiet(&mut self) -> bool {
+        let ready = self.raft.take_ready();
+        let is_quiet = ready.is_empty();
+        if !is_quiet {
+            self.carry_out(self.local.now, ready);
+        }
+        is_quiet
+    }
+
+    pub(super) fn pump(&mut self, now: Now) {
+        loop {
+            let ready = self.raft.take_ready();
+            if ready.is_empty() {
+                return;
+            }
+            self.carry_out(now, ready);
+        }
+    }
+
+    fn carry_out(&mut self, now: Now, ready: ha_consensus::Ready<LogEntry>) {
+        if let Some(persist) = ready.persist {
+            let id = self.effect_id();
+            self.writes.push_back((id, Write::Votes(persist.id)));
+            self.out.push(Effect::Persist { id, votes: Some(Box::new(persist)), acted: None });
+        }
+        for (to, message) in ready.messages {
+            self.send(&to, PeerMessage::Raft(message));
+        }
+        if let Some(snapshot) = ready.install_snapshot {
+            self.install(&snapshot);
+        }
+        for entry in ready.committed {
+            self.applied = entry.index;
+            if let Payload::App(log_entry) = &entry.payload {
+                self.apply(now, entry.index, log_entry);
+            }
+            self.note_applied(entry.term);
+        }
+        for event in ready.events {
+            self.raft_event(now, event);
+        }
+    }
+
+    fn install(&mut self, snapshot: &ha_consensus::Snapshot) {
+        if snapshot.data.is_empty() {
+            return;
+        }
+        let state = (self.setup.codec.decode_state)(&snapshot.data).and_then(|mut state| {
+            state.reparse()?;
+            Ok(state)
+        });
+        match state {
+            Ok(state) => {
+                self.state = state;
+                self.applied = snapshot.meta.pos.index;
+                self.config_is_new();
+            }
+            Err(why) => self.warn(
+                Level::Alarm,
+                format!("the leader's snapshot cannot be read ({why}): upgrade hanode on this node"),
+            ),
+        }
+    }
+
+    fn apply(&mut self, now: Now, index: Index, log_entry: &LogEntry) {
+        let applied = self.state.apply(index, log_entry);
+        for notice in applied.notices {
+            self.out.push(Effect::Tell(TimelineEvent { index, at: log_entry.at, notice }));
+        }
+        if applied.is_config_new {
+            self.config_is_new();
+        }
+        self.applied_as_leader(now, index, log_entry);
+    }
+
+    fn config_is_new(&mut self) {
+        let Some(config) = self.state.parsed() else { return };
+        self.config = Arc::clone(config);
+        self.membership.set_timing(config.timing);
+        self.out.push(Effect::ConfigInForce(Arc::clone(config)));
+    }
+
+    fn raft_event(&mut self, now: Now, event: Event) {
+        match event {
+            Event::BecameLeader { term } => {
+                self.lead = Some(Lead::new(term, now.boot));
+                self.is_beat_urgent = true;
+                let leader = self.setup.me.clone();
+                self.propose(now, Key::Leads, Entry::Leads { leader, term });
+            }
+            Event::SteppedDown { .. } => {
+                self.lead = None;
+                self.is_beat_urgent = true;
+            }
+            Event::LeaderChanged { term, leader } => {
+                self.is_beat_urgent = true;
+                if let Some(leader) = leader {
+                    self.follow(term, &leader);
+                }
+            }
+            Event::VotersChanged { .. } | Event::TransferFailed { .. } => {}
+            Event::VoteBarred { node, why, .. } => {
+                let text = format!("{node} has no vote: {why:?}; it must be let in again");
+                self.warn(Level::Alarm, text);
+            }
+            Event::NoVote(why) => self.warn(Level::Alarm, format!("this node has no vote: {why:?}")),
+            Event::SnapshotWanted => {
+                let bytes = (self.setup.codec.encode_state)(&self.state);
+                // A refusal means that a newer snapshot came in meanwhile: nothing is lost.
+                let _ = self.raft.snapshot_taken(self.applied, bytes);
+            }
+        }
+    }
+
+    pub(super) fn persisted(&mut self, now: Now, id: EffectId) {
+        let Some((expected, write)) = self.writes.pop_front() else { return };
+        assert_eq!(expected, id, "S16: writes were confirmed out of order");
+        match write {
+            Write::Votes(id) => self.raft.persisted(now.boot, id),
+            Write::Acted(term, plan) => self.acted_durable(now, (term, plan)),
+        }
+    }
+
+    pub(super) fn persist_failed(&mut self, now: Now, why: String) {
+        if self.write_failed.is_none() {
+            self.warn(
+                Level::Alarm,
+                format!("writing the log failed ({why}): this node acknowledges nothing any more; mend the disk, then restart hanode"),
+            );
+        }
+        self.write_failed = Some(why);
+        self.writes.clear();
+        self.raft.persist_failed(now.boot, PersistId(0));
+    }
+}
