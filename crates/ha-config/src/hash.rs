@@ -40,7 +40,7 @@ pub fn path_hash(
 }
 
 fn count(context: &mut Sha256, count: usize) {
-    context.update(&(count as u64).to_be_bytes());
+    context.update((count as u64).to_be_bytes());
 }
 
 fn part(context: &mut Sha256, text: &str) {

@@ -57,6 +57,9 @@ pub struct Order {
     pub spec: ResourceConfig,
     /// The ledger has an open permission for it there: it may be running already.
     pub was_permitted: bool,
+    /// Nothing but proofs and clean stops lies behind: two quick probes of an address suffice. After a human's
+    /// word the full time of RFC 5227 is taken.
+    pub is_address_free: bool,
 }
 
 /// What a node can be ordered to do.

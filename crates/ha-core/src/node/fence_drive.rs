@@ -4,7 +4,7 @@
 use super::Node;
 use super::lead::{Job, Key};
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
-use crate::state::Power;
+use crate::state::{NodeRecord, Power};
 use ha_fencing::{Attempt, AttemptReport, Claim, judge, level_plans, retry_pause};
 use ha_model::{BootNs, Entry, FenceId, FenceMarks, FenceReason, NodeId, Now};
 use ha_scheduler::NodeStatus;
@@ -210,10 +210,7 @@ impl Node {
 
     /// A boot that is over was heard. After a human's confirmation that is an alarm: it is fenced at once.
     pub(super) fn heard_after_its_end(&mut self, now: Now, node: &NodeId) {
-        let was_confirmed = self
-            .state
-            .node(node)
-            .is_some_and(|r| r.status == NodeStatus::Off && matches!(r.power, Power::Off { level: 0, .. }));
+        let was_confirmed = self.state.node(node).is_some_and(NodeRecord::is_off_by_word);
         if was_confirmed && self.state.fence_of(node).is_none() && self.config.has_fence_path(node) {
             self.request_fence(now, node, FenceReason::HeardAfterConfirmation);
         }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) struct LocalInstance {
     machine: Instance,
     spec: ResourceConfig,
+    is_address_free: bool,
     run: Option<(EffectId, Op)>,
     /// A start that waits for our first grant, and until when.
     waits_for_grant: Option<(AgentRun, BootNs)>,
@@ -117,12 +118,14 @@ impl Node {
                 Instance::never_permitted(id.clone(), spec, now.boot)
             },
             spec: order.spec.clone(),
+            is_address_free: order.is_address_free,
             run: None,
             waits_for_grant: None,
         });
         if order.op == OrderOp::Start {
             // Parameters change only between a stop and a start.
             entry.spec = order.spec.clone();
+            entry.is_address_free = order.is_address_free;
             entry.machine.set_spec(spec);
         }
         let key = order.stamp.age_key();
@@ -170,7 +173,7 @@ impl Node {
             },
             timeout,
             needs_grant: op == Op::Start && !instance.spec.objects.is_empty(),
-            is_address_free: true,
+            is_address_free: instance.is_address_free,
         };
         if run.needs_grant && !self.grant.holds(now.boot) {
             // The order may be faster than the heartbeat that carries the first grant.

@@ -4,7 +4,7 @@
 use super::Node;
 use super::lead::Key;
 use crate::message::{Order, OrderOp, PeerMessage, Report};
-use crate::state::Overlay;
+use crate::state::{NodeRecord, Overlay};
 use ha_model::{
     Entry, FenceReason, Incarnation, InstanceId, InstanceState, NodeId, Now, ObjectId, OrderStamp,
     ResourceConfig, ResourceId, SessionId,
@@ -121,7 +121,8 @@ impl Node {
         let objects = spec.objects.clone();
         let needs_permission = op == OrderOp::Start && !objects.is_empty();
         let was_permitted = self.state.may_run.values().any(|m| m.instance == *instance && m.node == *node);
-        let order = Order { stamp, instance: instance.clone(), op, spec, was_permitted };
+        let is_address_free = !self.state.nodes.values().any(NodeRecord::is_off_by_word);
+        let order = Order { stamp, instance: instance.clone(), op, spec, was_permitted, is_address_free };
         let queued = QueuedOrder { order, needs_permission, is_sent: false };
         lead.queue.entry(node.clone()).or_default().push_back(queued.clone());
         lead.in_flight.insert(key, (stamp, queued));

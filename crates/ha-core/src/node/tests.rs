@@ -42,7 +42,7 @@ fn a_frozen_owner_is_cut_before_anything_starts_elsewhere_and_comes_back_clean()
     let mut world = formed();
     world.freeze("alpha");
     world.run_until(10 * S, "web runs elsewhere", |w| w.owner("web").is_some_and(|n| n != "alpha".into()));
-    assert_eq!(world.power_of("alpha"), false, "moved without power off");
+    assert!(!world.power_of("alpha"), "moved without power off");
     world.run_until(30 * S, "alpha is back", |w| w.is_member("alpha"));
     world.run(5 * S);
     assert_eq!(world.owners("web").len(), 1);

@@ -184,16 +184,15 @@ impl Node {
         let instance = InstanceId::from(id.as_str());
         let report = self.lead.as_ref().and_then(|l| l.report.instances.get(&instance));
         let by_node = self.state.instances.get(&instance);
-        let best: Option<(&NodeId, &InstanceRecord)> =
-            by_node.and_then(|n| n.iter().max_by_key(|(_, r)| prominence(r.state())));
+        // What a node said before it was lost is no knowledge of what runs there now.
+        let is_here = |id: &NodeId| self.state.node(id).is_some_and(|r| r.status == NodeStatus::Member);
+        let best: Option<(&NodeId, &InstanceRecord)> = by_node
+            .and_then(|n| n.iter().filter(|(id, _)| is_here(id)).max_by_key(|(_, r)| prominence(r.state())));
         let active = best.filter(|(_, r)| prominence(r.state()) > 0);
         let holder = self.state.may_run.values().find(|m| m.instance == instance);
         let (state, node) = match (active, holder) {
             (Some((node, r)), _) => (state_word(r.state()), Some(node.clone())),
-            (None, Some(m)) => {
-                let is_here = self.state.node(&m.node).is_some_and(|r| r.status == NodeStatus::Member);
-                (if is_here { "starting" } else { "blocked" }, Some(m.node.clone()))
-            }
+            (None, Some(m)) => (if is_here(&m.node) { "starting" } else { "blocked" }, Some(m.node.clone())),
             (None, None) => {
                 let wanted = report.and_then(|r| r.wanted.clone());
                 (if wanted.is_some() { "blocked" } else { "stopped" }, wanted)

@@ -63,6 +63,12 @@ impl NodeRecord {
         self.ended.contains(&incarnation)
     }
 
+    /// Whether a human's word, and no device, says that it is off.
+    #[must_use]
+    pub fn is_off_by_word(&self) -> bool {
+        self.status == NodeStatus::Off && matches!(self.power, Power::Off { level: 0, .. })
+    }
+
     pub(crate) fn end(&mut self, incarnation: Incarnation) {
         if !self.has_ended(incarnation) {
             if self.ended.len() >= ENDED_MAX {

@@ -55,7 +55,7 @@ prefer = { alpha = 10 }
 #[derive(Clone, Debug)]
 enum Due {
     Message { to: NodeId, from: NodeId, message: Box<PeerMessage> },
-    Beat { to: NodeId, beat: BeatIn },
+    Beat { to: NodeId, beat: Box<BeatIn> },
     SendBeats { node: NodeId },
     Persisted { node: NodeId, session: SessionId, id: EffectId },
     Agent { node: NodeId, session: SessionId, id: EffectId, op: AgentOp, instance: String },
@@ -412,7 +412,7 @@ impl World {
             Due::Beat { to, beat } => {
                 let host = self.hosts.get_mut(&to).unwrap();
                 host.heard.insert(beat.from.clone(), beat.sent_at);
-                self.step(&to, Input::Beats(vec![BeatIn { received_at: self.now, ..beat }]));
+                self.step(&to, Input::Beats(vec![BeatIn { received_at: self.now, ..*beat }]));
             }
             Due::SendBeats { node } => self.send_beats(&node),
             Due::Persisted { node, session, id } if self.is_session(&node, session) => {
@@ -468,7 +468,7 @@ impl World {
             })
             .collect();
         for (to, beat) in beats {
-            self.at(MS, Due::Beat { to, beat });
+            self.at(MS, Due::Beat { to, beat: Box::new(beat) });
         }
         self.at(MS * 100, Due::SendBeats { node: id.clone() });
     }
