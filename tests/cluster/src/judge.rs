@@ -50,6 +50,8 @@ pub enum Violation {
         new: Owner,
         /// When the new one was first seen, boot-clock nanoseconds.
         seen_ns: u64,
+        /// When the old one's power went, if ever.
+        cut_ns: Option<u64>,
     },
 }
 
@@ -146,9 +148,15 @@ impl Judge {
     fn not_cut(&self) -> Vec<Violation> {
         let owners = self.owners();
         let pairs = owners.windows(2).map(|w| (&w[0].0, &w[1].0, w[1].1));
-        pairs
-            .filter(|(old, _, seen_ns)| self.cut_at(old).is_none_or(|cut| cut > *seen_ns))
-            .map(|(old, new, seen_ns)| Violation::NotCut { old: old.clone(), new: new.clone(), seen_ns })
+        let judged = pairs.map(|(old, new, seen_ns)| (old, new, seen_ns, self.cut_at(old)));
+        judged
+            .filter(|(.., seen_ns, cut_ns)| cut_ns.is_none_or(|cut| cut > *seen_ns))
+            .map(|(old, new, seen_ns, cut_ns)| Violation::NotCut {
+                old: old.clone(),
+                new: new.clone(),
+                seen_ns,
+                cut_ns,
+            })
             .collect()
     }
 }

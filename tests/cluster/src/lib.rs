@@ -7,14 +7,17 @@
 //! Must not know: the cluster's insides. Each cluster lives in a directory and namespaces of its own, so tests run side
 //! by side; dropping it ends and removes everything, after a failure it first says what happened.
 
+mod acts;
 mod cluster;
 mod dump;
+mod files;
 mod hactl;
 mod judge;
 mod plan;
 mod sights;
 
 pub use cluster::{Cluster, LONG, SOON};
+pub use files::{edit_cluster_file, helper, write_secret};
 pub use judge::{Judge, Owner, Violation};
 pub use plan::{Plan, SecondPdu, Writer, exec_resource, vip_and_web};
 pub use sights::Answer;

@@ -49,6 +49,8 @@ pub struct Plan {
     pub more_toml: String,
     /// Last changes of the laboratory's description (outlets, powered hosts).
     pub adjust: fn(&mut LabSpec),
+    /// Last changes of the files of the hosts (`ha_lab::outer::host_dir`, below `config`), before anything runs.
+    pub prepare: fn(&LabSpec),
     /// Whether to wait until the client gets an answer and the cluster is quiet.
     pub wait_for_service: bool,
 }
@@ -66,6 +68,7 @@ impl Default for Plan {
             prefer: BTreeMap::new(),
             more_toml: String::new(),
             adjust: |_| {},
+            prepare: |_| {},
             wait_for_service: true,
         }
     }

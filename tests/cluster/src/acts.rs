@@ -1,0 +1,59 @@
+//! Acts and waits that many scenarios share.
+//!
+//! Must not know: what a scenario judges.
+
+use crate::cluster::{Cluster, LONG, SOON};
+use crate::sights::Answer;
+use ha_lab::{PowerEffect, PowerRecord};
+
+impl Cluster {
+    /// Moves the service so that its owner leads, or does not; the owner.
+    #[track_caller]
+    pub fn place_owner(&self, leads: bool) -> Answer {
+        let (owner, leader) = (self.owner(), self.leader());
+        if (owner == leader) != leads {
+            let target = if leads { leader.clone() } else { self.others(&[&leader])[0].clone() };
+            // The wish ends soon, so that nothing is pulled back in the middle of the scenario.
+            self.hactl_ok(&leader, &["resource", "move", "vip", &target, "--for", "10s"]);
+            self.wait_owner(&target, SOON);
+            self.wait("the move to be over", LONG, || self.is_quiet());
+        }
+        let answer = self.answer();
+        assert_eq!(answer.host == self.leader(), leads, "leadership moved while the service was placed");
+        answer
+    }
+
+    /// Waits until a host has written so many blocks from now on.
+    #[track_caller]
+    pub fn wait_blocks(&self, host: &str, count: usize) {
+        let blocks = || {
+            let ledger = self.lab().ledger().expect("the ledger");
+            ledger.iter().filter(|b| b.host == host).count()
+        };
+        let before = blocks();
+        self.wait(&format!("{count} blocks of {host}"), SOON, || blocks() >= before + count);
+    }
+
+    /// Waits until the switch has truly cut the power of a host.
+    #[track_caller]
+    pub fn wait_cut(&self, host: &str) -> PowerRecord {
+        let mut found = None;
+        self.wait(&format!("the power of {host} to be cut"), LONG, || {
+            let power = self.lab().power_journal().expect("the power journal");
+            found = power.into_iter().find(|r| r.host == host && r.effect == PowerEffect::Off);
+            found.is_some()
+        });
+        found.expect("the wait ends with it")
+    }
+
+    /// Waits until an attempt to cut the power of a host is under way, by some other host's word.
+    #[track_caller]
+    pub fn wait_off_sent(&self, target: &str) {
+        let asked = self.others(&[target])[0].clone();
+        self.wait(&format!("an off command for {target}"), SOON, || {
+            let status = self.status_json(&asked);
+            let rows = status["fences"].as_array().cloned().unwrap_or_default();
+            rows.iter().any(|row| row["node"] == target && row["state"] == "off-sent")
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! Fencing that goes wrong: switches that are dead, lie or do not know; outlets that are not the node's; and the
+//! operator's ways out. Judged by who answers, what reaches the disk and what the power switch truly did.
+#![allow(clippy::unwrap_used)]
+
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, edit_cluster_file, write_secret};
+use ha_lab::PowerEffect;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A fence device that gives up soon, so that a dead switch is known within a test's time.
+fn impatient(text: &str) -> String {
+    text.replace("\nagent = \"fence_pdu_snmp\"", "\nagent = \"fence_pdu_snmp\"\ntimeout = \"1s\"")
+}
+
+fn plan() -> Plan {
+    Plan { prepare: |spec| edit_cluster_file(spec, impatient), ..Plan::default() }
+        .time("fence_retry_max", "2s")
+        .time("off_dwell", "500ms")
+}
+
+fn unreachable() -> Value {
+    json!({"unreachable": true})
+}
+
+/// S2 S7 L3: without a proof nothing moves, status says why and what to type, and the mended switch is enough.
+#[test]
+fn a_dead_switch_blocks_recovery_until_it_is_back() {
+    let cluster = Cluster::start(plan());
+    let old = cluster.owner();
+    let other = cluster.others(&[&old])[0].clone();
+    cluster.pdu_fault("pdu-a", unreachable()).unwrap();
+    cluster.freeze(&old).unwrap();
+    cluster.wait_event(&other, &[&old, "attempt 1 did not prove it off"], LONG);
+    let why = cluster.wait_problem(&other, &["fence of", &old, "hactl fence confirm"], SOON);
+    assert!(why.contains("pdu-a outlet"), "{why}");
+    cluster.wait_problem(&other, &["resource vip", &old, "hactl fence confirm"], SOON);
+    cluster.hold_nothing_runs(Duration::from_secs(3));
+    cluster.pdu_fault("pdu-a", Value::Null).unwrap();
+    cluster.wait_owner_other_than(&old, LONG);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+    cluster.wait_for_service();
+}
+
+/// S7: a human's word is taken only of a node that nobody hears, and is enough then.
+#[test]
+fn a_human_confirms_what_the_dead_switch_cannot() {
+    let cluster = Cluster::start(plan());
+    let old = cluster.owner();
+    let other = cluster.others(&[&old])[0].clone();
+    let confirm = ["fence", "confirm", &old, "--yes-i-made-sure-it-is-off"];
+    let refused = cluster.hactl(&other, &confirm);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("hears it") || refused.stderr.contains("leads"), "{refused:?}");
+    cluster.pdu_fault("pdu-a", unreachable()).unwrap();
+    cluster.power_off(&old).unwrap();
+    cluster.wait_event(&other, &[&old, "attempt 1 did not prove it off"], LONG);
+    cluster.hold_nothing_runs(Duration::from_secs(1));
+    cluster.hactl_ok(&other, &confirm);
+    cluster.wait_owner_other_than(&old, SOON);
+    let history = cluster.hactl(&other, &["fence", "history", &old]).stdout;
+    assert!(history.contains("confirmed off by"), "{history}");
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+    cluster.pdu_fault("pdu-a", Value::Null).unwrap();
+    cluster.power_on(&old).unwrap();
+    cluster.wait_for_service();
+}
+
+/// S2 S7: the first level is dead, the second cuts.
+#[test]
+fn the_second_level_takes_over() {
+    let plan = Plan {
+        adjust: |spec| {
+            // Two ways to one supply: the first ends in nothing that the lab feeds, the second is the power itself.
+            spec.pdus[1].outlets = std::mem::take(&mut spec.pdus[0].outlets);
+        },
+        prepare: |spec| {
+            write_secret(spec, "pdu-b", "1234");
+            edit_cluster_file(spec, |text| {
+                let snmp = "agent = \"fence_pdu_snmp\"\noptions = { ip = \"10.0.9.2\", snmp_version = \"2c\", \
+                            community_file = \"/etc/ha/secrets/pdu-b\" }";
+                let http = "agent = \"fence_pdu_http\"\ntimeout = \"5s\"\noptions = { ip = \"10.0.9.2\", \
+                            model = \"dli\", username = \"admin\", password_file = \"/etc/ha/secrets/pdu-b\" }";
+                let first = "\n[[fence]]\nname = \"pdu-a\"\nagent = \"fence_pdu_snmp\"\ntimeout = \"1s\"\n\
+                             options = { ip = \"10.0.9.1\", snmp_version = \"2c\", \
+                             community_file = \"/etc/ha/secrets/pdu-a\" }\n\
+                             outlets = { alpha = [\"1\"], beta = [\"2\"], gamma = [\"3\"] }\n";
+                let both =
+                    text.replace(snmp, http).replacen("\n[[fence]]", &format!("{first}\n[[fence]]"), 1);
+                let levels = ["alpha", "beta", "gamma"].map(|node| {
+                    ["pdu-a", "pdu-b"]
+                        .map(|pdu| format!("\n[[level]]\nnode = \"{node}\"\ndevices = [\"{pdu}\"]\n"))
+                });
+                both + &levels.concat().concat()
+            });
+        },
+        ..Plan::default()
+    };
+    let cluster = Cluster::start(plan);
+    let old = cluster.owner();
+    cluster.pdu_fault("pdu-a", unreachable()).unwrap();
+    cluster.freeze(&old).unwrap();
+    let new = cluster.wait_owner_other_than(&old, LONG);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+    let cut = cluster.power_journal().unwrap().into_iter().find(|r| r.effect == PowerEffect::Off).unwrap();
+    assert_eq!((cut.host.as_str(), cut.pdu.as_deref()), (old.as_str(), Some("pdu-b")));
+    cluster.wait_event(&new.host, &[&old, "proven off by pdu-b (level 2"], SOON);
+}
