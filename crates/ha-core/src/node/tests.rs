@@ -4,7 +4,7 @@
 mod world;
 
 use crate::message::{OrderOp, PeerMessage};
-use ha_model::{AdminReply, AdminRequest, Notice};
+use ha_model::{AdminReply, AdminRequest, FenceReason, Notice};
 use std::time::Duration;
 use world::World;
 
@@ -80,6 +80,25 @@ fn a_confirmation_is_refused_while_the_node_is_heard() {
         || why.contains("answers you")),
         "{reply:?}"
     );
+}
+
+#[test]
+fn a_broken_word_is_fenced_again_and_the_new_owner_stops_when_that_fails() {
+    let mut world = formed();
+    world.switch_is_dead = true;
+    world.lie = true; // the human's word is the lie here: two owners are what must end
+    world.freeze("alpha");
+    world.run_until(20 * S, "a failed fence", |w| w.saw(|n| matches!(n, Notice::FenceFailed { .. })));
+    let reply = world.ask("beta", AdminRequest::FenceConfirm { node: "alpha".into() });
+    assert!(matches!(reply, AdminReply::Done { .. }), "{reply:?}");
+    world.run_until(20 * S, "web runs twice", |w| w.owners("web").len() == 2);
+    world.thaw("alpha");
+    world.run_until(20 * S, "nobody runs web", |w| w.owners("web").is_empty());
+    assert!(world.saw(|n| {
+        matches!(n, Notice::FenceRequested { reason: FenceReason::HeardAfterConfirmation, .. })
+    }));
+    world.switch_is_dead = false;
+    world.run_until(60 * S, "web runs once", |w| w.owners("web").len() == 1);
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub struct NodeRecord {
     pub acted: (Term, PlanId),
     /// Its power, after a fence.
     pub power: Power,
+    /// What a human's word freed: should the node speak again and resist fencing, these stop (S1).
+    pub freed_by_word: Vec<InstanceId>,
 }
 
 impl Default for NodeRecord {
@@ -52,6 +54,7 @@ impl Default for NodeRecord {
             report_seq: 0,
             acted: (Term(0), PlanId(0)),
             power: Power::Assumed,
+            freed_by_word: Vec::new(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! From the replicated state to what the scheduler may know.
 
 use super::{ClusterState, NodeRecord};
-use ha_model::{ClusterConfig, InstanceId, InstanceState, NodeId, ResourceId, Role, Waiver, WallMs};
+use ha_model::{
+    ClusterConfig, FenceReason, InstanceId, InstanceState, NodeId, Origin, ResourceId, Role, Waiver, WallMs,
+};
 use ha_scheduler::{FailureView, MayRunView, MoveWish, NodeStatus, NodeView, ObservedView, Snapshot, Wishes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -160,9 +162,25 @@ impl ClusterState {
         views
     }
 
+    /// A node was confirmed off, speaks all the same, and cannot be fenced: what was freed by that word stops.
+    fn stopped_by_broken_word(&self, now: WallMs) -> impl Iterator<Item = (ResourceId, (bool, Origin))> + '_ {
+        let broken = self
+            .fences
+            .values()
+            .filter(|f| f.reason == FenceReason::HeardAfterConfirmation && f.last_failure.is_some());
+        broken.flat_map(move |f| {
+            let who = format!("the cluster: {} was confirmed off, is alive and cannot be fenced", f.target);
+            let origin = Origin::Admin { who, when: now, until: None };
+            let freed = self.nodes.get(&f.target).map(|r| r.freed_by_word.as_slice()).unwrap_or_default();
+            freed.iter().map(move |i| (ResourceId::from(i.as_str()), (false, origin.clone())))
+        })
+    }
+
     fn wish_views(&self, now: WallMs) -> Wishes {
+        let mut enabled = self.wishes.enabled.clone();
+        enabled.extend(self.stopped_by_broken_word(now));
         Wishes {
-            enabled: self.wishes.enabled.clone(),
+            enabled,
             restart: self.wishes.restart.clone(),
             moves: self
                 .wishes
