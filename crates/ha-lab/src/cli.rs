@@ -3,6 +3,7 @@
 //! Must not know: how anything is done; each command is one call.
 
 use clap::{Parser, Subcommand};
+use ha_lab::bench;
 use ha_lab::cluster::{ClusterPlan, Programs, SwitchFace};
 use ha_lab::demo::{self, DemoSpec, Play};
 use ha_lab::error::{LabError, Result};
@@ -123,6 +124,12 @@ enum Cmd {
         /// What.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<String>,
+    },
+    /// Measure the cluster: failures again and again, judged by the outside client.
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        what: bench::BenchCommand,
     },
     /// Write numbered blocks to the ledger.
     Writer {
@@ -258,6 +265,7 @@ pub fn run(cli: Cli) -> Result<u8> {
             })?;
         }
         Cmd::DemoCtl { dir, words } => return demo::play(&Remote::open(&dir)?, &Play::parse(&words)?),
+        Cmd::Bench { what } => return bench::command(&what).map(|is_clean| u8::from(!is_clean)),
         Cmd::Writer { ledger, id, every_ms } => {
             ledger::write_blocks(ledger, &id.map_or_else(host_name, Ok)?, Duration::from_millis(every_ms))?;
         }

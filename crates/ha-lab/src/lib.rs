@@ -22,6 +22,7 @@
 //!   parents in the host), and a host has no cgroup2 of its own. Realtime scheduling and memory locks are refused.
 
 pub mod arp_watch;
+pub mod bench;
 pub mod cgroup;
 pub mod check;
 pub mod clock;

@@ -1,0 +1,152 @@
+//! The machine under the figures, and how loaded it was.
+//!
+//! Must not know: clusters.
+
+use super::stats::Summary;
+use crate::web_ask;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How often the service is started to know its own start.
+const STARTS: u32 = 5;
+/// A start that takes longer is given up.
+const START_LIMIT: Duration = Duration::from_secs(5);
+
+/// What it is.
+pub struct Machine {
+    head: Vec<(&'static str, String)>,
+    load_before: String,
+    load_after: String,
+    /// From starting the service's program to its first answer, without any cluster, milliseconds.
+    pub own_start: Option<Summary>,
+}
+
+impl Machine {
+    /// Looks, and starts the service a few times.
+    pub fn look(build: Option<&str>) -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let cpu = read("/proc/cpuinfo");
+        let model =
+            cpu.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|m| m.1.trim()));
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let memory = read("/proc/meminfo");
+        let kib = memory.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        let how = if cfg!(debug_assertions) { "without optimisation" } else { "release" };
+        let build = build.map_or_else(|| how.to_owned(), |text| format!("{how}, {text}"));
+        Self {
+            head: vec![
+                ("date", date()),
+                ("processors", format!("{cores} × {}", model.unwrap_or("unknown"))),
+                ("memory", format!("{:.1} GiB", kib as f64 / 1024.0 / 1024.0)),
+                ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
+                ("build", build),
+            ],
+            load_before: load(),
+            load_after: String::new(),
+            own_start: Summary::of((0..STARTS).filter_map(|_| own_start_ms())),
+        }
+    }
+
+    /// At the end.
+    pub fn look_again(&mut self) {
+        self.load_after = load();
+    }
+
+    /// The head of the document.
+    pub fn markdown(&self) -> String {
+        let mut out = String::from("| machine | |\n| --- | --- |\n");
+        for (name, value) in &self.head {
+            out += &format!("| {name} | {value} |\n");
+        }
+        out += &format!(
+            "| load average over 1, 5, 15 minutes | {} before, {} after; the benchmark itself makes about 1 |\n",
+            self.load_before, self.load_after
+        );
+        let own = self.own_start.map_or("not known".to_owned(), |s| {
+            format!(
+                "{:.0} / {:.0} / {:.0} ms (smallest, median, largest of {STARTS})",
+                s.min, s.median, s.max
+            )
+        });
+        out + &format!("| the service's own start, no cluster | {own} |\n")
+    }
+}
+
+fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}
+
+/// `YYYY-MM-DD HH:MM UTC`.
+fn date() -> String {
+    let s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let (year, month, day) = civil((s / 86_400).cast_signed());
+    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", s / 3600 % 24, s / 60 % 60)
+}
+
+/// Date of a day since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+fn civil(days: i64) -> (i64, i64, i64) {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let of_era = z.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let mp = (5 * of_year + 2) / 153;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, of_year - (153 * mp + 2) / 5 + 1)
+}
+
+/// One start of the service on loopback.
+fn own_start_ms() -> Option<f64> {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).ok()?;
+    let program = crate::spawn::own_program().ok()?;
+    let began = Instant::now();
+    let mut service = Command::new(program)
+        .args(["web", "--listen", &free.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .ok()?;
+    let answered = first_answer(free, began);
+    let _ = service.kill();
+    let _ = service.wait();
+    answered.map(|d| d.as_secs_f64() * 1000.0)
+}
+
+fn first_answer(at: SocketAddr, began: Instant) -> Option<Duration> {
+    while began.elapsed() < START_LIMIT {
+        if web_ask::ask(at, Duration::from_millis(50)).is_ok() {
+            return Some(began.elapsed());
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        assert_eq!(civil(0), (1970, 1, 1));
+        assert_eq!(civil(11_016), (2000, 2, 29));
+        assert_eq!(civil(20_779), (2026, 11, 22));
+    }
+
+    #[test]
+    fn the_head_names_the_load_before_and_after() {
+        let machine = Machine {
+            head: vec![("kernel", "6.1".into())],
+            load_before: "0.1 0.2 0.3".into(),
+            load_after: "1.1 1.2 1.3".into(),
+            own_start: Summary::of([4.0]),
+        };
+        let text = machine.markdown();
+        assert!(text.contains("| kernel | 6.1 |"));
+        assert!(text.contains("0.1 0.2 0.3 before, 1.1 1.2 1.3 after"));
+    }
+}

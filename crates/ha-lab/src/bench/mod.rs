@@ -1,0 +1,132 @@
+//! The benchmark: real daemons on simulated hosts, the same failures again and again, judged by the outside client.
+//!
+//! An outage is the time from the last answer of the old owner to the first answer of the new one, at 200 questions a
+//! second. Where that time went is read from the cluster's own timeline (`hactl timeline --json`); it never decides what the
+//! outage was. Must not know: the cluster's code. Invariants: nothing is fixed beforehand but the targets; a run that
+//! fails is shown with its reason and the others go on; whatever ends the program ends the lab and leaves no directory.
+
+mod bed;
+mod busy;
+mod cleaner;
+mod cluster_says;
+mod cold;
+mod failover;
+mod idle;
+mod load;
+mod machine;
+mod options;
+mod row;
+mod services;
+mod split;
+mod stats;
+mod table;
+
+pub use options::{BenchCommand, Options};
+
+use crate::cluster::Programs;
+use crate::error::{Context, LabError, Result};
+use bed::Bed;
+use cleaner::Cleaner;
+use machine::Machine;
+use row::{Row, Setting};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use table::{Report, Timed};
+
+/// Does what the command line asks; false when a run failed.
+pub fn command(command: &BenchCommand) -> Result<bool> {
+    match command {
+        BenchCommand::Failover(options) => run(options),
+        BenchCommand::Load { what } => load::run(what),
+        BenchCommand::Usage => idle::print_usage().map(|()| true),
+    }
+}
+
+fn run(options: &Options) -> Result<bool> {
+    let programs = Programs {
+        hanode: options.hanode.clone(),
+        hactl: options.hactl.clone(),
+        agents: options.agents.clone(),
+    };
+    let settings = options.settings()?;
+    let cleaner = Cleaner::begin()?;
+    let mut machine = Machine::look(options.build.as_deref());
+    let mut reports: Vec<(Setting, Vec<Report>)> = Vec::new();
+    for setting in settings {
+        let rows = options.rows(&setting);
+        eprintln!("# {}", setting.title());
+        let done = measure(options, &programs, &cleaner, &setting, &rows);
+        reports.push((setting, done));
+    }
+    machine.look_again();
+    let mut text = machine.markdown();
+    for (setting, done) in &reports {
+        let _ = write!(text, "\n{}", table::render(setting, done, &machine));
+    }
+    // A reader that went away is no failure of the measurement.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    if let Some(path) = &options.out {
+        std::fs::write(path, &text).at("write", path)?;
+    }
+    Ok(reports.iter().flat_map(|(_, done)| done).all(Report::is_clean))
+}
+
+/// Every row of one setting. A lab that cannot be healed is replaced by a new one.
+fn measure(
+    options: &Options,
+    programs: &Programs,
+    cleaner: &Cleaner,
+    setting: &Setting,
+    rows: &[Row],
+) -> Vec<Report> {
+    let mut bed: Option<Bed> = None;
+    let mut reports = Vec::new();
+    for &row in rows {
+        let runs = if row.is_repeated() { options.runs } else { 1 };
+        let mut report = Report::Timed(Timed { row, runs: Vec::new() });
+        for number in 1..=runs {
+            let made = match bed.take() {
+                Some(bed) => Ok(bed),
+                None => Bed::start(programs, cleaner, setting),
+            };
+            let outcome = match made {
+                Ok(mut healthy) => {
+                    let outcome = one(options, &mut healthy, row, number);
+                    match &outcome {
+                        Ok(_) => bed = Some(healthy),
+                        Err(why) => healthy.keep_evidence(options.keep_failed.as_deref(), row, number, why),
+                    }
+                    outcome
+                }
+                Err(e) => Err(e),
+            };
+            report.add(row, number, outcome);
+        }
+        reports.push(report);
+    }
+    reports
+}
+
+/// What one run gives.
+enum Outcome {
+    Timed(split::Measured),
+    Idle(Vec<idle::NodeIdle>),
+    Busy(busy::Busy),
+}
+
+fn one(options: &Options, bed: &mut Bed, row: Row, number: u32) -> Result<Outcome> {
+    bed.settle()?;
+    match row {
+        Row::Fail { how, leads } => failover::run(bed, how, leads).map(Outcome::Timed),
+        Row::Kill => services::kill(bed).map(Outcome::Timed),
+        Row::Move => services::planned_move(bed).map(Outcome::Timed),
+        Row::ColdStart => cold::run(bed).map(Outcome::Timed),
+        Row::Idle => idle::run(bed, options.idle_s).map(Outcome::Idle),
+        Row::Busy => busy::run(bed, options.busy_s, number).map(Outcome::Busy),
+    }
+}
+
+/// A refusal of the bench in the words of the lab.
+fn refused(text: impl Into<String>) -> LabError {
+    LabError::Refused(text.into())
+}
