@@ -17,6 +17,7 @@ impl Cluster {
             self.hactl_ok(&leader, &["resource", "move", "vip", &target, "--for", "10s"]);
             self.wait_owner(&target, SOON);
             self.wait("the move to be over", LONG, || self.is_quiet());
+            self.mark_orderly();
         }
         let answer = self.answer();
         assert_eq!(answer.host == self.leader(), leads, "leadership moved while the service was placed");
@@ -32,6 +33,18 @@ impl Cluster {
         };
         let before = blocks();
         self.wait(&format!("{count} blocks of {host}"), SOON, || blocks() >= before + count);
+    }
+
+    /// Waits until others than this host have written so many blocks from now on. (With a lying switch the new owner of
+    /// the disk may change while the address is still answered for by the old one.)
+    #[track_caller]
+    pub fn wait_blocks_of_others(&self, host: &str, count: usize) {
+        let blocks = || {
+            let ledger = self.lab().ledger().expect("the ledger");
+            ledger.iter().filter(|b| b.host != host && b.t_ns >= self.orderly_until_ns()).count()
+        };
+        let before = blocks();
+        self.wait(&format!("{count} blocks of others than {host}"), LONG, || blocks() >= before + count);
     }
 
     /// Waits until the switch has truly cut the power of a host.

@@ -7,6 +7,7 @@ use crate::judge::Judge;
 use crate::plan::{Plan, SecondPdu};
 use ha_lab::cluster::{ClusterPlan, DAEMON, Programs, VIP, install, with_daemon};
 use ha_lab::{ArpWatch, Client, ClientSpec, Lab, LabSpec, Remote, find_program};
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -23,6 +24,7 @@ pub struct Cluster {
     lab: Lab,
     client: Client,
     arp: ArpWatch,
+    orderly_until_ns: Cell<u64>,
     // After the lab: its directory goes when everything in it has ended.
     dir: TempDir,
 }
@@ -63,7 +65,7 @@ impl Cluster {
         let target = ClientSpec::parse(&format!("http://{VIP}/")).expect("an address");
         let client = lab.client("client", &target).expect("the client starts");
         let arp = lab.arp_watch("arp", VIP.parse().expect("an address")).expect("the watch starts");
-        let cluster = Self { lab, client, arp, dir };
+        let cluster = Self { lab, client, arp, orderly_until_ns: Cell::new(0), dir };
         if plan.wait_for_service {
             cluster.wait_for_service();
         }
@@ -129,6 +131,15 @@ impl Cluster {
     /// Judges by what has been recorded since it started.
     pub fn judge(&self) -> Judge {
         Judge::of(self)
+    }
+
+    /// Up to now the owner changed in order; the judge asks for no cut of power behind these changes.
+    pub fn mark_orderly(&self) {
+        self.orderly_until_ns.set(ha_lab::clock::boot_ns());
+    }
+
+    pub(crate) fn orderly_until_ns(&self) -> u64 {
+        self.orderly_until_ns.get()
     }
 
     /// Makes the switches say what they are asked to and do nothing: the negative control of a safety test.

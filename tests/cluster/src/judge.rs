@@ -66,6 +66,8 @@ pub struct Judge {
     pub answers: Vec<Answer>,
     /// What the power switch did.
     pub power: Vec<PowerRecord>,
+    /// Until then (boot-clock nanoseconds) the owner changed in order, by an operator's wish.
+    pub orderly_until_ns: u64,
 }
 
 impl Judge {
@@ -75,6 +77,7 @@ impl Judge {
             ledger: cluster.lab().ledger().expect("the ledger"),
             answers: cluster.answers_since(0),
             power: cluster.lab().power_journal().expect("the power journal"),
+            orderly_until_ns: cluster.orderly_until_ns(),
         }
     }
 
@@ -84,7 +87,8 @@ impl Judge {
         doubles.chain(self.old_blocks()).chain(self.old_answers()).collect()
     }
 
-    /// The same, and every change of owner after a cut of the old owner's power. For scenarios without orderly moves.
+    /// The same, and every change of owner without a cut of the old owner's power before it. For scenarios without
+    /// orderly moves after `place_owner`.
     pub fn fenced_takeovers(&self) -> Vec<Violation> {
         let mut all = self.two_owners();
         all.extend(self.not_cut());
@@ -106,11 +110,13 @@ impl Judge {
         self.power.iter().filter(|r| r.effect == PowerEffect::Off && r.host == host).count()
     }
 
-    /// Every owner in the order in which it was first seen, by answer or block, with that time.
+    /// Every owner since the last orderly move, in the order in which it was first seen, by answer or block, with that
+    /// time.
     pub fn owners(&self) -> Vec<(Owner, u64)> {
         let answers = self.answers.iter().map(|a| (owner(&a.host, &a.incarnation), a.end_ns));
         let blocks = self.ledger.iter().map(|b| (owner(&b.host, &b.incarnation), b.t_ns));
         let mut all: Vec<_> = answers.chain(blocks).collect();
+        all.retain(|(_, t)| *t >= self.orderly_until_ns);
         all.sort_by_key(|(_, t)| *t);
         let mut seen = BTreeSet::new();
         all.retain(|(o, _)| seen.insert(o.clone()));
@@ -235,5 +241,8 @@ mod tests {
         for wrong in [vec![], vec![off(25, "a")], vec![off(15, "b")]] {
             assert!(matches!(taken(wrong).fenced_takeovers()[..], [Violation::NotCut { .. }]));
         }
+        // An orderly move before that is none.
+        let moved = ledger(&[("c", 1), ("a", 1), ("b", 1)]);
+        assert_eq!(Judge { power: vec![off(25, "a")], orderly_until_ns: 20, ..moved }.fenced_takeovers(), []);
     }
 }

@@ -21,6 +21,9 @@ pub enum SecondPdu {
 pub enum Writer {
     /// Last member of group `front`, with the lock of the disk.
     InFront,
+    /// First member: the disk is taken before the address, whose own check (who answers for it?) would show a living
+    /// old owner that the switch said to be off.
+    First,
     /// Not at all.
     None,
 }
@@ -41,7 +44,7 @@ pub struct Plan {
     pub timing: BTreeMap<String, String>,
     /// The `[[resource]]` tables of the members of group `front`, in order, with their names.
     pub front: Vec<(String, String)>,
-    /// The writer, after those.
+    /// The writer, among those.
     pub writer: Writer,
     /// Where group `front` should run.
     pub prefer: BTreeMap<String, i64>,
@@ -96,8 +99,11 @@ impl Plan {
 
     pub(crate) fn resources(&self, spec: &LabSpec) -> String {
         let mut front = self.front.clone();
-        if self.writer == Writer::InFront {
-            front.push(("writer".into(), writer_resource(spec)));
+        let writer = ("writer".to_string(), writer_resource(spec));
+        match self.writer {
+            Writer::InFront => front.push(writer),
+            Writer::First => front.insert(0, writer),
+            Writer::None => {}
         }
         let mut out: String = front.iter().map(|(_, toml)| toml.as_str()).collect();
         let members: Vec<_> = front.iter().map(|(name, _)| format!("\"{name}\"")).collect();

@@ -1,17 +1,37 @@
-//! The owner loses its power: the majority proves it off and takes over.
+//! The owner loses its power: the majority proves it off and takes over. Guards S1 S2 L2.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, Plan, SOON};
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON};
 
-/// S1 S2 L2
-#[test]
-fn the_owner_loses_its_power() {
+fn the_owner_loses_its_power(leads: bool) {
     let cluster = Cluster::start(Plan::default());
-    let old = cluster.answer();
+    let old = cluster.place_owner(leads);
+    let since = old.t_ns;
     cluster.power_off(&old.host).unwrap();
     let new = cluster.wait_owner_other_than(&old.host, SOON);
-    cluster.wait("the new owner's blocks", SOON, || {
-        cluster.ledger().unwrap().last().is_some_and(|b| b.host == new.host)
-    });
-    assert_eq!(cluster.judge().fenced_takeovers(), []);
+    cluster.wait_blocks(&new.host, 10);
+    assert!(
+        cluster.longest_outage_ms(since).is_some_and(|ms| ms > 0.0),
+        "the client saw an end of the outage"
+    );
+
+    // It is switched on again by the cluster, as a new incarnation, and leaves the service where it is.
+    cluster.wait("the old owner to be on again", LONG, || cluster.host_state(&old.host).unwrap().is_on);
+    assert_ne!(cluster.boot_id(&old.host), old.incarnation);
+    cluster.wait("the old owner to take part again", LONG, || cluster.is_quiet());
+    let now = cluster.answer();
+    assert_eq!((now.host, now.pid), (new.host, new.pid));
+    assert_eq!(cluster.judge().two_owners(), []);
+    // Once by its button; the switch found it dark.
+    assert_eq!(cluster.judge().cuts_of(&old.host), 1);
+}
+
+#[test]
+fn the_owner_loses_its_power_and_does_not_lead() {
+    the_owner_loses_its_power(false);
+}
+
+#[test]
+fn the_owner_loses_its_power_and_leads() {
+    the_owner_loses_its_power(true);
 }

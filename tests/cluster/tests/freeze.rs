@@ -1,0 +1,98 @@
+//! The owner freezes in the middle of its writes and goes on later: "too busy to answer is not dead". Guards S1 S2 S7.
+#![allow(clippy::unwrap_used)]
+
+use ha_cluster_tests::{Cluster, Plan, Violation, Writer};
+use ha_lab::cluster::SwitchFace;
+use serde_json::json;
+
+/// Thawed when the new owner has written: a frozen host is no dead host, only its power makes sure.
+fn thawed_after_the_takeover(leads: bool, lie: bool) -> Cluster {
+    let cluster = Cluster::start(Plan { writer: Writer::First, ..Plan::default() });
+    let old = cluster.place_owner(leads);
+    if lie {
+        cluster.make_switches_lie();
+    }
+    cluster.freeze(&old.host).unwrap();
+    cluster.wait_blocks_of_others(&old.host, 5);
+    // A host without power cannot be thawed; the ledger says whether something was left of it.
+    let is_thawed = cluster.thaw(&old.host).is_ok();
+    assert_eq!(is_thawed, lie);
+    cluster.wait_blocks_of_others(&old.host, 50);
+    cluster
+}
+
+#[test]
+fn a_frozen_owner_writes_nothing_after_the_takeover() {
+    let cluster = thawed_after_the_takeover(false, false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn a_frozen_owner_that_leads_writes_nothing_after_the_takeover() {
+    let cluster = thawed_after_the_takeover(true, false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn control_a_frozen_owner_that_keeps_its_power_writes_after_the_takeover() {
+    let cluster = thawed_after_the_takeover(false, true);
+    let found = cluster.judge().two_owners();
+    assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
+}
+
+/// Thawed while the off command waits in the switch: what it does until its power goes, it does before the takeover.
+fn thawed_before_the_power_goes(face: SwitchFace, lie: bool) -> Cluster {
+    let cluster = Cluster::start(Plan { face, writer: Writer::First, ..Plan::default() });
+    let old = cluster.place_owner(false);
+    cluster.pdu_fault("pdu-a", json!({"slow_ms": 400, "lying": lie})).unwrap();
+    cluster.freeze(&old.host).unwrap();
+    cluster.wait_off_sent(&old.host);
+    // Refused when the switch was faster than this test; the judgement is the same.
+    let _ = cluster.thaw(&old.host);
+    cluster.wait_blocks_of_others(&old.host, 50);
+    cluster
+}
+
+#[test]
+fn an_owner_thawed_before_its_power_goes_writes_nothing_after_the_takeover() {
+    for face in [SwitchFace::Snmp, SwitchFace::Http] {
+        let cluster = thawed_before_the_power_goes(face, false);
+        assert_eq!(cluster.judge().fenced_takeovers(), [], "{face:?}");
+    }
+}
+
+#[test]
+fn control_an_owner_thawed_before_a_lie_is_taken_over_from_alive() {
+    let cluster = thawed_before_the_power_goes(SwitchFace::Snmp, true);
+    let found = cluster.judge().fenced_takeovers();
+    assert!(found.iter().any(|v| matches!(v, Violation::NotCut { .. })), "{found:?}");
+}
+
+/// Thawed between the command, which the switch obeys at once, and the answer to it.
+fn thawed_before_the_read_back(lie: bool) -> Cluster {
+    let cluster = Cluster::start(Plan { writer: Writer::First, ..Plan::default() });
+    let old = cluster.place_owner(false);
+    cluster.pdu_fault("pdu-a", json!({"answers_late_ms": 400, "lying": lie})).unwrap();
+    cluster.freeze(&old.host).unwrap();
+    if lie {
+        cluster.wait_off_sent(&old.host);
+    } else {
+        cluster.wait_cut(&old.host);
+    }
+    assert_eq!(cluster.thaw(&old.host).is_ok(), lie);
+    cluster.wait_blocks_of_others(&old.host, 50);
+    cluster
+}
+
+#[test]
+fn an_owner_thawed_before_the_read_back_is_gone() {
+    let cluster = thawed_before_the_read_back(false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn control_an_owner_thawed_before_the_read_back_of_a_lie_is_taken_over_from_alive() {
+    let cluster = thawed_before_the_read_back(true);
+    let found = cluster.judge().fenced_takeovers();
+    assert!(found.iter().any(|v| matches!(v, Violation::NotCut { .. })), "{found:?}");
+}
