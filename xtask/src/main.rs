@@ -1,7 +1,8 @@
-//! Developer commands: `cargo xtask tidy|test|demo`.
+//! Developer commands: `cargo xtask tidy|test|demo|bench`.
 //!
 //! Must not know: any crate of the project. It reads their sources and calls their programs.
 
+mod bench;
 mod cargo;
 mod demo;
 mod error;
@@ -27,6 +28,8 @@ enum Command {
     Test(test::Options),
     /// Three real daemons on simulated hosts, one failover, then a lab to play with.
     Demo(demo::Options),
+    /// Measure failovers, and what idle and busy nodes do.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Command::Tidy(options) => tidy::command(&options),
         Command::Test(options) => test::command(&options),
         Command::Demo(options) => demo::command(&options),
+        Command::Bench(options) => bench::command(&options),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

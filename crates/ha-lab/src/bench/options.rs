@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Subcommand)]
 pub enum BenchCommand {
     /// Every failure of the first issue's table, judged by the outside client.
-    Failover(Options),
+    Failover(Box<Options>),
     /// Makes the machine busy.
     #[command(hide = true)]
     Load {
