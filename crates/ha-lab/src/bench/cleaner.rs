@@ -41,7 +41,8 @@ impl Cleaner {
         let own = cleaner.clone();
         std::thread::spawn(move || {
             let signal = signals.wait();
-            eprintln!("ha-lab bench: {signal:?}: the lab ends");
+            let name = signal.map_or("a signal", Signal::as_str);
+            eprintln!("ha-lab bench: {name}: the lab ends");
             own.end_now();
             std::process::exit(INTERRUPTED);
         });
