@@ -46,11 +46,18 @@ impl Cluster {
         able.expect("a host with a daemon is up").name
     }
 
-    /// Whether some host says that nothing is left to do. Warnings of the machine last for ever and do not count.
+    /// Whether some host says that nothing is left to do. What lasts does not count: warnings of the machine, and
+    /// resources that the cluster file disables.
     pub fn is_quiet(&self) -> bool {
         let status = self.status_json(&self.any_host());
-        let count = |field: &str| status[field].as_array().map(Vec::len);
-        count("problems").zip(count("warnings")).is_some_and(|(problems, warnings)| problems <= warnings)
+        let rows = |field: &str| status[field].as_array().cloned();
+        let is_disabled = |row: &Value| row["why"].as_str().is_some_and(|why| why.starts_with("disabled"));
+        let Some(((problems, warnings), resources)) =
+            rows("problems").zip(rows("warnings")).zip(rows("resources"))
+        else {
+            return false;
+        };
+        problems.len() <= warnings.len() + resources.iter().filter(|row| is_disabled(row)).count()
     }
 
     /// Who leads, once every host that can be asked agrees.

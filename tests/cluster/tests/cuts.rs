@@ -1,0 +1,126 @@
+//! The owner is cut off: from all, from one, on one link, one way. Guards S1 S2 S3 L5.
+#![allow(clippy::unwrap_used)]
+
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Violation};
+use ha_lab::Direction;
+use serde_json::json;
+use std::time::Duration;
+
+/// Long enough for a wrong fence or move to show: several times `T_lost` (1 s).
+const NOTHING_HAPPENS: Duration = Duration::from_secs(4);
+
+/// In a control the old owner gets no chance to stop by itself before it is seen again.
+fn plan(lie: bool) -> Plan {
+    let plan = Plan::default();
+    if lie { plan.time("t_grant", "60s") } else { plan }
+}
+
+/// The minority's owner is fenced and the cut ends when another one has taken over.
+fn cut_from_all(leads: bool, lie: bool) -> Cluster {
+    let cluster = Cluster::start(plan(lie));
+    let old = cluster.place_owner(leads);
+    if lie {
+        cluster.make_switches_lie();
+    }
+    cluster.cut_host(&old.host).unwrap();
+    let new = cluster.wait_owner_other_than(&old.host, SOON);
+    cluster.heal().unwrap();
+    cluster.wait_blocks(&new.host, 50);
+    cluster
+}
+
+#[test]
+fn an_owner_cut_from_all_is_fenced_first() {
+    let cluster = cut_from_all(false, false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn an_owner_that_leads_and_is_cut_from_all_is_fenced_first() {
+    let cluster = cut_from_all(true, false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn control_an_owner_cut_from_all_that_keeps_its_power_is_a_second_owner() {
+    let cluster = cut_from_all(false, true);
+    let found = cluster.judge().two_owners();
+    assert!(found.iter().any(|v| matches!(v, Violation::TwoMacs(_))), "{found:?}");
+}
+
+#[test]
+fn an_owner_that_the_leader_alone_does_not_hear_stays() {
+    let cluster = Cluster::start(Plan::default());
+    let before = cluster.place_owner(false);
+    cluster.cut(&before.host, &cluster.leader(), Direction::Both, None).unwrap();
+    nothing_happens(&cluster, &before.host);
+    let after = cluster.answer();
+    assert_eq!((after.host, after.pid), (before.host, before.pid));
+}
+
+#[test]
+fn one_link_of_two_is_shown_and_changes_nothing() {
+    let cluster = Cluster::start(Plan::default());
+    let before = cluster.answer();
+    cluster.link_down(&before.host, "net1").unwrap();
+    let asked = cluster.others(&[&before.host])[0].clone();
+    let links = || {
+        let status = cluster.status_json(&asked);
+        let rows = status["nodes"].as_array().cloned().unwrap_or_default();
+        rows.into_iter().find(|row| row["name"] == before.host.as_str()).unwrap_or_default()["links"].take()
+    };
+    let number = cluster.spec().host(&before.host).unwrap().number;
+    let expected = json!([[format!("10.0.0.{number}"), true], [format!("192.168.7.{number}"), false]]);
+    cluster.wait("the status to show the link", SOON, || links() == expected);
+    nothing_happens(&cluster, &before.host);
+    let after = cluster.answer();
+    assert_eq!((after.host.as_str(), after.pid), (before.host.as_str(), before.pid));
+    cluster.heal().unwrap();
+    cluster.wait("the link to be well again", LONG, || cluster.is_quiet());
+}
+
+/// Nobody is fenced, and only this host answers.
+fn nothing_happens(cluster: &Cluster, owner: &str) {
+    let mac = cluster.mac_of(owner);
+    cluster.hold("the owner stays and nobody is fenced", NOTHING_HAPPENS, || {
+        let judge = cluster.judge();
+        let macs = judge.rounds.iter().rev().take(20).flat_map(|round| &round.macs);
+        macs.clone().all(|m| *m == mac) && cluster.hosts_named().iter().all(|h| judge.cuts_of(h) == 0)
+    });
+    assert_eq!(cluster.judge().two_owners(), []);
+}
+
+/// What the owner sends to the other nodes is lost (or what they send to it); its clients hear it all the time.
+fn one_way(outbound: bool, lie: bool) -> Cluster {
+    let cluster = Cluster::start(plan(lie));
+    let old = cluster.place_owner(false);
+    if lie {
+        cluster.make_switches_lie();
+    }
+    for other in cluster.others(&[&old.host]) {
+        let (from, to) = if outbound { (&old.host, &other) } else { (&other, &old.host) };
+        cluster.cut(from, to, Direction::AToB, None).unwrap();
+    }
+    let new = cluster.wait_owner_other_than(&old.host, SOON);
+    cluster.wait_blocks(&new.host, 50);
+    cluster
+}
+
+#[test]
+fn an_owner_that_nobody_hears_is_fenced_though_it_hears_all() {
+    let cluster = one_way(true, false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn an_owner_that_hears_nobody_is_fenced_though_all_hear_it() {
+    let cluster = one_way(false, false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn control_an_owner_cut_one_way_that_keeps_its_power_writes_on() {
+    let cluster = one_way(true, true);
+    let found = cluster.judge().two_owners();
+    assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
+}
