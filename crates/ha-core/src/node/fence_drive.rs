@@ -6,7 +6,7 @@ use super::lead::{Job, Key};
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
 use crate::state::{NodeRecord, Power};
 use ha_fencing::{Attempt, AttemptReport, Claim, judge, level_plans, retry_pause};
-use ha_model::{BootNs, Entry, FenceId, FenceMarks, FenceReason, NodeId, Now};
+use ha_model::{BootNs, Entry, FenceId, FenceMarks, FenceReason, Level, NodeId, Now};
 use ha_scheduler::NodeStatus;
 use std::time::Duration;
 
@@ -208,9 +208,21 @@ impl Node {
         self.pick_executor(now, target, 0)
     }
 
-    /// A boot that is over was heard. After a human's confirmation that is an alarm: it is fenced at once.
+    /// A boot that is over was heard. After a human's confirmation it is fenced at once; after a proof by power its
+    /// outlets feed another machine, which nobody but an operator can put right.
     pub(super) fn heard_after_its_end(&mut self, now: Now, node: &NodeId) {
-        let was_confirmed = self.state.node(node).is_some_and(NodeRecord::is_off_by_word);
+        let Some(record) = self.state.node(node) else { return };
+        let was_confirmed = record.is_off_by_word();
+        let t_lost = i64::try_from(self.config.timing.t_lost.as_millis()).unwrap_or(i64::MAX);
+        // What was under way when the power went is no sign of life.
+        let is_long_off = record.fenced_at.last().is_none_or(|at| now.wall.0 - at.0 > t_lost);
+        if record.status == NodeStatus::Off && !was_confirmed && is_long_off {
+            let text = format!(
+                "{node} is heard although its power was read off: wrong outlet? What it ran may run twice; cut \
+                 {node} off by hand, then correct its outlets in the cluster file"
+            );
+            self.warn(Level::Alarm, text);
+        }
         if was_confirmed && self.state.fence_of(node).is_none() && self.config.has_fence_path(node) {
             self.request_fence(now, node, FenceReason::HeardAfterConfirmation);
         }
