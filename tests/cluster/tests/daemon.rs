@@ -1,0 +1,87 @@
+//! The daemon of the owner dies, its services live on. Guards S1 S2 S18.
+#![allow(clippy::unwrap_used)]
+
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Violation, Writer};
+use ha_lab::clock::boot_ns;
+use ha_lab::cluster::DAEMON;
+use std::time::Duration;
+
+/// How long a host may be without its daemon here.
+const GRACE: Duration = Duration::from_secs(2);
+
+fn plan() -> Plan {
+    Plan { writer: Writer::First, ..Plan::default() }.time("daemon_grace", "2s")
+}
+
+fn restarted(leads: bool) {
+    let cluster = Cluster::start(plan());
+    let before = cluster.place_owner(leads);
+    let blocks = cluster.ledger().unwrap().len();
+    cluster.kill_daemon(&before.host);
+    cluster.hold("nobody is fenced", GRACE * 2, || {
+        cluster.power_journal().unwrap().iter().all(|r| r.effect != ha_lab::PowerEffect::Off)
+    });
+    cluster.wait("the cluster to be quiet", LONG, || cluster.is_quiet());
+    // The same processes answer and write, without a pause that a restart would make.
+    let judge = cluster.judge();
+    let process = (before.host.clone(), before.pid);
+    assert!(
+        judge.answers.iter().filter(|a| a.t_ns >= before.t_ns).all(|a| (a.host.clone(), a.pid) == process)
+    );
+    assert!(judge.ledger[blocks..].windows(2).all(|w| w[1].block > w[0].block), "the writer went on");
+    assert_eq!(judge.two_owners(), []);
+    // And the daemon looks after them again.
+    cluster.sh(&before.host, &format!("kill -KILL {}", before.pid));
+    cluster.wait("another process to answer", SOON, || cluster.answer().pid != before.pid);
+    assert_eq!(cluster.owner(), before.host);
+}
+
+#[test]
+fn services_outlive_their_daemon() {
+    restarted(false);
+}
+
+#[test]
+fn services_outlive_their_daemon_that_led() {
+    restarted(true);
+}
+
+fn kept_dead(leads: bool, lie: bool) -> Cluster {
+    let cluster = Cluster::start(plan());
+    let old = cluster.place_owner(leads);
+    if lie {
+        cluster.make_switches_lie();
+    }
+    cluster.hold_service(&old.host, DAEMON).unwrap();
+    let killed_ns = boot_ns();
+    cluster.kill_daemon(&old.host);
+    cluster.wait_blocks_of_others(&old.host, 50);
+    if !lie {
+        let judge = cluster.judge();
+        let cut_ns = cluster.wait_cut(&old.host).began_ns;
+        assert!(cut_ns - killed_ns >= GRACE.as_nanos() as u64, "its services were well all that time");
+        // They served until then.
+        let last = judge.answers.iter().rfind(|a| a.host == old.host).unwrap();
+        assert!(cut_ns - last.t_ns < GRACE.as_nanos() as u64 / 2, "{last:?}, cut at {cut_ns}");
+    }
+    cluster
+}
+
+#[test]
+fn a_daemon_that_stays_dead_is_fenced_after_its_grace() {
+    let cluster = kept_dead(false, false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn a_daemon_that_led_and_stays_dead_is_fenced_after_its_grace() {
+    let cluster = kept_dead(true, false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn control_a_host_without_daemon_that_keeps_its_power_serves_on() {
+    let cluster = kept_dead(false, true);
+    let found = cluster.judge().two_owners();
+    assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
+}
