@@ -3,6 +3,7 @@
 
 use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Violation, Writer, exec_resource};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// The leader's power goes when the switch has cut the owner's (or says so) and has not answered yet: two of five are
 /// gone, and who leads next must find out for itself.
@@ -55,42 +56,72 @@ fn a_leader_restarted_between_off_and_proof_ends_the_fence() {
     assert!(cluster.others(&[&old.host]).iter().all(|h| judge.cuts_of(h) == 0), "{:?}", judge.power);
 }
 
-/// Each host's starts of the slow service, in its own /var/lib/ha.
-fn starts(cluster: &Cluster) -> Vec<(String, usize)> {
-    let lines = |host: &String| {
-        let text = std::fs::read_to_string(cluster.host_dir(host).join("data/slow.starts"));
-        (host.clone(), text.unwrap_or_default().lines().count())
+/// Where each host notes the starts of the slow service: one line each, whether it was the only one there.
+const STARTS: &str = "/var/lib/ha/slow.starts";
+
+/// The starts on each host that has begun one.
+fn starts(cluster: &Cluster) -> BTreeMap<String, String> {
+    let noted = |host: String| {
+        let text = std::fs::read_to_string(cluster.host_dir(&host).join("data/slow.starts")).ok()?;
+        text.ends_with('\n').then_some((host, text))
     };
-    cluster.hosts_named().iter().map(lines).collect()
+    cluster.hosts_named().into_iter().filter_map(noted).collect()
 }
 
-/// The start takes 3 s, its leader dies after the first: the host that it was ordered on goes on with it, and
-/// nobody else begins.
-#[test]
-fn a_start_outlives_the_leader_that_ordered_it() {
+/// A cluster in which a start of 3 s is under way, and where.
+fn slow_start(is_on_the_leader: bool) -> (Cluster, String) {
     let start = format!(
-        "bash -c 'echo start >> /var/lib/ha/slow.starts; sleep 3; touch /run/slow.ready; \
-         exec {} writer --ledger 10.0.9.50:7000'",
+        "bash -c 'exec 9>/run/slow.lock; flock -n 9 && echo alone >> {STARTS} || echo beside another >> {STARTS}; \
+         sleep 3; touch /run/slow.ready; exec {} writer --ledger 10.0.9.50:7000'",
         ha_lab::PROGRAM
     );
     let options = [("start", start.as_str()), ("check", "test -e /run/slow.ready")];
     let slow = exec_resource("slow", &options, "locks = [\"disk\"]\nenabled = false");
     let cluster = Cluster::start(Plan { writer: Writer::None, more_toml: slow, ..Plan::default() });
     let leader = cluster.leader();
-    // Everything is kept off the leader, so that its death takes no service with it.
-    cluster.hactl_ok(&leader, &["node", "standby", &leader]);
-    cluster.wait("the leader to be empty", SOON, || cluster.is_quiet() && cluster.owner() != leader);
+    // Everything on the leader, or nothing, so that its death takes no service with it.
+    let others = cluster.others(&[&leader]);
+    let empty = if is_on_the_leader { others } else { vec![leader.clone()] };
+    empty.iter().for_each(|host| cluster.hactl_ok(&leader, &["node", "standby", host]));
+    cluster.wait("these hosts to be empty", SOON, || cluster.is_quiet() && !empty.contains(&cluster.owner()));
     cluster.hactl_ok(&leader, &["resource", "start", "slow"]);
-    cluster.wait("the start to be under way", SOON, || starts(&cluster).iter().any(|(_, count)| *count > 0));
-    let begun = starts(&cluster);
-    let (host, _) = begun.iter().find(|(_, count)| *count > 0).unwrap().clone();
-    assert_ne!(host, leader);
-    cluster.power_off(&leader).unwrap();
-    cluster.wait_blocks(&host, 100);
-    cluster.wait("the start to be known", SOON, || cluster.state_of(&host, "resources", "slow") == "running");
-    assert_eq!(starts(&cluster), begun, "one start, on one host");
+    cluster.wait("the start to be under way", SOON, || !starts(&cluster).is_empty());
+    // All may run it again: what keeps the next leader from starting it elsewhere is not a standby.
+    empty.iter().for_each(|host| cluster.hactl_ok(&leader, &["node", "online", host]));
+    assert_eq!(cluster.leader(), leader);
+    let host = starts(&cluster).into_keys().next().unwrap();
+    assert_eq!(host == leader, is_on_the_leader);
+    (cluster, host)
+}
+
+/// Runs on that host, was never begun anywhere else nor twice at a time, and nobody was fenced for it. How often it was
+/// begun there.
+fn was_started_only_on(cluster: &Cluster, host: &str) -> usize {
+    cluster.wait_blocks(host, 100);
+    cluster.wait("the start to be known", SOON, || cluster.state_of(host, "resources", "slow") == "running");
     let judge = cluster.judge();
     assert!(judge.ledger.iter().all(|block| block.host == host), "{:?}", judge.owners());
     assert_eq!(judge.two_owners(), []);
-    assert_eq!(judge.cuts_of(&host), 0);
+    assert_eq!(judge.cuts_of(host), 0, "{:?}", judge.power);
+    let begun = starts(cluster);
+    assert_eq!(begun.keys().collect::<Vec<_>>(), [host]);
+    let lines: Vec<&str> = begun[host].lines().collect();
+    assert!(lines.iter().all(|line| *line == "alone"), "{lines:?}");
+    lines.len()
+}
+
+/// The host that it was ordered on goes on with it, and nobody else begins.
+#[test]
+fn a_start_outlives_the_leader_that_ordered_it() {
+    let (cluster, host) = slow_start(false);
+    cluster.power_off(&cluster.leader()).unwrap();
+    assert_eq!(was_started_only_on(&cluster, &host), 1);
+}
+
+/// The daemon that ordered it and runs it dies. What it left half done is ended and done again, on the same host.
+#[test]
+fn a_start_whose_daemon_dies_is_done_again_in_the_same_place() {
+    let (cluster, host) = slow_start(true);
+    cluster.kill_daemon(&host);
+    assert!(was_started_only_on(&cluster, &host) <= 2);
 }
