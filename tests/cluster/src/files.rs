@@ -100,9 +100,11 @@ impl Cluster {
         found.expect("the wait ends with it")
     }
 
-    /// How many answers came to questions asked since then.
-    pub fn answers_count_since(&self, since_ns: u64) -> usize {
-        self.answers_since(since_ns).len()
+    /// How often an outlet of this host was switched off, whether or not the host was still on.
+    pub fn switched_off(&self, host: &str) -> usize {
+        let records = self.lab().power_journal().expect("the journal");
+        let by_outlet = records.iter().filter(|r| r.host == host && r.outlet.is_some());
+        by_outlet.filter(|r| r.effect != ha_lab::PowerEffect::On).count()
     }
 
     /// Holds for some time that nobody answers at the address and nothing reaches the disk. Probes already under way

@@ -105,3 +105,69 @@ fn the_second_level_takes_over() {
     assert_eq!((cut.host.as_str(), cut.pdu.as_deref()), (old.as_str(), Some("pdu-b")));
     cluster.wait_event(&new.host, &[&old, "proven off by pdu-b (level 2"], SOON);
 }
+
+/// The operator's commands against the real thing.
+#[test]
+fn an_operator_tests_cuts_and_restores() {
+    let cluster = Cluster::start(plan());
+    let owner = cluster.owner();
+    let target = cluster.others(&[&owner])[0].clone();
+    let tested = cluster.hactl(&owner, &["fence", "test"]);
+    assert!(tested.is_success(), "{tested:?}");
+    for host in cluster.hosts_named() {
+        assert!(tested.stdout.contains(&format!("pdu-a to {host}: works, read on")), "{tested:?}");
+    }
+    cluster.pdu_fault("pdu-a", json!({"failing": true})).unwrap();
+    let broken = cluster.hactl(&owner, &["fence", "test", &target]);
+    assert_eq!(broken.code, Some(1), "{broken:?}");
+    assert!(broken.stdout.contains(&format!("pdu-a to {target}: does not work")), "{broken:?}");
+    cluster.pdu_fault("pdu-a", Value::Null).unwrap();
+
+    cluster.hactl_ok(&owner, &["fence", "off", &target, "--yes"]);
+    cluster.wait("its power to go", SOON, || !cluster.host_state(&target).unwrap().is_on);
+    cluster.wait_problem(&owner, &["node", &target, "proven off", "hactl fence on"], SOON);
+    // It was asked for: off_dwell (0.5 s) passes, and it stays off.
+    cluster.hold("it is off", Duration::from_secs(2), || !cluster.host_state(&target).unwrap().is_on);
+    let history = cluster.hactl(&owner, &["fence", "history", &target]).stdout;
+    for word in ["asked by", "off requested via pdu-a outlet", "proven off by pdu-a (level 1, 2 readings)"] {
+        let flat = history.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(word), "no `{word}` in: {history}");
+    }
+    cluster.hactl_ok(&owner, &["fence", "on", &target]);
+    cluster.wait("its power to come", SOON, || cluster.host_state(&target).unwrap().is_on);
+    cluster.wait_for_service();
+    assert_eq!(cluster.owner(), owner, "the service never moved");
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+/// S9: a node that is fenced again and again is held, shown, and let in again by its name.
+#[test]
+fn a_node_fenced_three_times_is_held() {
+    let prefer = std::collections::BTreeMap::from([("alpha".to_string(), 10_000)]);
+    let cluster = Cluster::start(Plan { prefer, ..plan() });
+    for round in 1..=3 {
+        cluster.wait_owner("alpha", LONG);
+        cluster.power_off("alpha").unwrap();
+        cluster.wait_owner_other_than("alpha", LONG);
+        cluster.wait("the fence", SOON, || cluster.switched_off("alpha") >= round);
+    }
+    cluster.wait_problem("beta", &["node alpha", "held", "hactl node online alpha"], SOON);
+    cluster.hold("it stays off", Duration::from_secs(2), || !cluster.host_state("alpha").unwrap().is_on);
+    cluster.hactl_ok("beta", &["node", "online", "alpha"]);
+    cluster.wait_owner("alpha", LONG);
+    assert_eq!(cluster.judge().two_owners(), []);
+}
+
+/// The negative control of this file: with a switch that lies the same judgement condemns.
+#[test]
+fn with_a_lying_switch_the_judge_sees_two_owners() {
+    let cluster = Cluster::start(plan());
+    let old = cluster.owner();
+    cluster.make_switches_lie();
+    // Cut off, not frozen: nobody else takes an address at which a frozen host's kernel still answers.
+    cluster.cut_host(&old).unwrap();
+    cluster.wait_owner_other_than(&old, LONG);
+    assert_ne!(cluster.judge().fenced_takeovers(), [], "nobody's power was cut");
+    cluster.heal().unwrap();
+    cluster.wait("two owners to be seen", SOON, || !cluster.judge().two_owners().is_empty());
+}
