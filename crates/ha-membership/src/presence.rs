@@ -115,7 +115,10 @@ impl Membership {
 
     /// Takes in a heartbeat.
     pub fn beat(&mut self, beat: &Beat) -> Judgement {
-        let echo_is_recent = beat.echo.is_some_and(|e| beat.received_at.since(e) <= self.timing.t_lost);
+        // A time that is still to come was sent in an earlier boot of ours: it proves nothing about this one.
+        let echo_is_recent = beat
+            .echo
+            .is_some_and(|e| e <= beat.received_at && beat.received_at.since(e) <= self.timing.t_lost);
         let fresh = Peer {
             links: BTreeMap::new(),
             last: None,
@@ -279,7 +282,8 @@ mod tests {
     fn a_beat_without_recent_echo_does_not_count() {
         let deaf = Beat { echo: Some(BootNs::from_ms(3000)), ..beat(4500) };
         let never = Beat { echo: None, ..beat(4500) };
-        for b in [deaf, never] {
+        let of_an_earlier_boot = Beat { echo: Some(BootNs::from_ms(9_000_000)), ..beat(4500) };
+        for b in [deaf, never, of_an_earlier_boot] {
             let mut m = Membership::new(timing());
             assert_eq!(m.beat(&b), Judgement::OneWay);
             assert_eq!(m.presence(&"beta".into(), BootNs::from_ms(4500)), Presence::NeverHeard);

@@ -36,12 +36,13 @@ impl Node {
             return;
         }
         self.daemon_gone.remove(&beat.from);
-        let newest = self.core_acks.entry(beat.from.clone()).or_default();
-        let is_newer = beat.sent_at > *newest;
-        *newest = if is_newer { beat.sent_at } else { *newest };
+        let newest = self.core_acks.entry(beat.from.clone()).or_insert((body.incarnation, beat.sent_at));
+        if newest.0 != body.incarnation || newest.1 < beat.sent_at {
+            *newest = (body.incarnation, beat.sent_at);
+        }
         self.raft.beat(now.boot, &beat.from, &body.votes, beat.sent_at);
         if body.granted == Some(self.setup.incarnation)
-            && let Some(sent_at) = body.core_ack
+            && let Some(sent_at) = body.core_ack.filter(|at| *at <= now.boot)
         {
             self.grant.extend(sent_at, self.config.timing.t_grant);
         }
@@ -92,14 +93,17 @@ impl Node {
             .keys()
             .filter(|id| **id != self.setup.me)
             .map(|id| {
+                let granted = self.granted_to(id, now);
+                // A grant counts from a time of the boot that it is for, or not at all.
+                let core_ack = self.core_acks.get(id).filter(|(i, _)| granted.is_none_or(|g| g == *i));
                 let body = BeatBody {
                     incarnation: self.setup.incarnation,
                     session: self.setup.session,
                     votes: self.raft.beat_part(now.boot, id),
                     config: [sha[0], sha[1], sha[2], sha[3]],
                     hears,
-                    core_ack: self.core_acks.get(id).copied(),
-                    granted: self.granted_to(id, now),
+                    core_ack: core_ack.map(|(_, at)| *at),
+                    granted,
                 };
                 (id.clone(), body)
             })

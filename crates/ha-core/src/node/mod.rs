@@ -31,9 +31,7 @@ use admin::Desk;
 use executor::Executor;
 use ha_consensus::{PersistId, Raft, Settings, StartError};
 use ha_membership::{Grant, Membership};
-use ha_model::{
-    BootNs, ClusterConfig, EffectId, Index, Level, LogEntry, NodeId, Notice, Now, PlanId, SessionId, Term,
-};
+use ha_model::{BootNs, ClusterConfig, EffectId, Incarnation, Index, Level, LogEntry, NodeId, Notice, Now, PlanId, SessionId, Term};
 use lead::Lead;
 use local::Local;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -68,7 +66,8 @@ pub struct Node {
     next_effect: u64,
     out: Vec<Effect>,
     loopback: VecDeque<PeerMessage>,
-    core_acks: BTreeMap<NodeId, BootNs>,
+    /// Newest sending time of each peer that was seen here, in which boot of its: its clock starts anew with each.
+    core_acks: BTreeMap<NodeId, (Incarnation, BootNs)>,
     streams: BTreeSet<NodeId>,
     daemon_gone: BTreeMap<NodeId, BootNs>,
     warnings: Vec<(Level, String)>,
@@ -88,6 +87,8 @@ impl Node {
             t_lease,
             rank_delay: timing.rank_delay,
             retry_max: timing.election_retry,
+            #[cfg(test)]
+            limits: tests::chaos::limits(),
             ..Settings::derived(
                 setup.me.clone(),
                 setup.store,
