@@ -46,6 +46,8 @@ pub(super) struct Lead {
     pub is_serving: bool,
     /// Nodes that reported in this term, with the session in which they did.
     pub ready: BTreeMap<NodeId, SessionId>,
+    /// Nodes whose newest report the log did not take.
+    pub unheard: BTreeSet<NodeId>,
     pub warnings: BTreeMap<NodeId, Vec<(Level, String)>>,
     pub plan_no: PlanId,
     pub queue: BTreeMap<NodeId, VecDeque<QueuedOrder>>,
@@ -73,6 +75,7 @@ impl Lead {
             since: now,
             is_serving: false,
             ready: BTreeMap::new(),
+            unheard: BTreeSet::new(),
             warnings: BTreeMap::new(),
             plan_no: PlanId(0),
             queue: BTreeMap::new(),
@@ -112,9 +115,17 @@ impl Node {
         if lead.proposed.contains_key(&key) {
             return None;
         }
-        let index = self.raft.propose(now.boot, vec![LogEntry { at: now.wall, entry }]).ok()?;
-        lead.proposed.insert(key, index);
-        Some(index)
+        let taken = self.raft.propose(now.boot, vec![LogEntry { at: now.wall, entry }]);
+        match taken {
+            Ok(index) => {
+                lead.proposed.insert(key, index);
+                Some(index)
+            }
+            Err(_) => {
+                lead.is_dirty = true; // whatever was planned is planned again
+                None
+            }
+        }
     }
 
     pub(super) fn is_proposed(&self, key: &Key) -> bool {

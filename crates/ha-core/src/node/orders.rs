@@ -197,7 +197,8 @@ impl Node {
         let term = lead.term;
         let mut to_ask = Vec::new();
         for (node, record) in &self.state.nodes {
-            let is_silent = record.status == NodeStatus::Member && !lead.ready.contains_key(node);
+            let is_silent = record.status == NodeStatus::Member
+                && (!lead.ready.contains_key(node) || lead.unheard.contains(node));
             let is_due = lead.asked.get(node).is_none_or(|t| now.boot.since(*t) >= pause);
             if is_silent && is_due {
                 lead.asked.insert(node.clone(), now.boot);
@@ -243,6 +244,7 @@ impl Node {
             .collect();
         let is_news = !changed.is_empty() || report.acted > record.acted;
         if report.seq <= record.report_seq || !is_news {
+            lead.unheard.remove(from);
             return;
         }
         let entry = Entry::Observed {
@@ -257,7 +259,15 @@ impl Node {
         if let Some(lead) = &mut self.lead {
             lead.proposed.remove(&Key::Observed(from.clone()));
         }
-        self.propose(now, Key::Observed(from.clone()), entry);
+        let is_taken = self.propose(now, Key::Observed(from.clone()), entry).is_some();
+        if let Some(lead) = &mut self.lead {
+            if is_taken {
+                lead.unheard.remove(from);
+            } else {
+                // The log takes nothing now (leadership may be moving, in vain): it is asked again.
+                lead.unheard.insert(from.clone());
+            }
+        }
     }
 
     /// After an observation: orders that the node has acted on are not in flight any more.

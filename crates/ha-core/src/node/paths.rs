@@ -117,7 +117,15 @@ impl Node {
                 executor: executor.clone(),
                 result,
             };
-            self.propose(now, Key::Path(device.clone(), target.clone(), executor.clone()), entry);
+            let key = Key::Path(device.clone(), target.clone(), executor.clone());
+            if self.propose(now, key, entry).is_none()
+                && let Some(lead) = &mut self.lead
+            {
+                // Its news must not wait for the next regular test.
+                let key = (device.clone(), target.clone(), executor.clone());
+                let wakes_at = now.boot + RETEST_FAILED;
+                lead.paths.insert(key, PathClock { wakes_at, is_running: false, is_asked: false });
+            }
         }
     }
 
