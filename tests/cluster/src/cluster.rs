@@ -57,7 +57,7 @@ impl Cluster {
             more: plan.more_toml.clone(),
         };
         install(&spec, &programs.hactl, &cluster).expect("the plan is a valid cluster file");
-        (plan.prepare)(&spec);
+        (plan.prepare)(&mut spec);
         let lab = Lab::start(spec).unwrap_or_else(|e| {
             let missing: Vec<String> = ha_lab::check::check().iter().map(|f| f.to_string()).collect();
             panic!("{e}\nthis machine:\n{}", missing.join("\n"));

@@ -9,6 +9,7 @@
 
 mod acts;
 mod cluster;
+mod disk;
 mod dump;
 mod files;
 mod hactl;
@@ -17,6 +18,7 @@ mod plan;
 mod sights;
 
 pub use cluster::{Cluster, LONG, SOON};
+pub use disk::make_disks_breakable;
 pub use files::{edit_cluster_file, helper, write_secret};
 pub use judge::{Judge, Owner, Violation};
 pub use plan::{Plan, SecondPdu, Writer, exec_resource, vip_and_web};

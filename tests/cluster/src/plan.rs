@@ -52,8 +52,9 @@ pub struct Plan {
     pub more_toml: String,
     /// Last changes of the laboratory's description (outlets, powered hosts).
     pub adjust: fn(&mut LabSpec),
-    /// Last changes of the files of the hosts (`ha_lab::outer::host_dir`, below `config`), before anything runs.
-    pub prepare: fn(&LabSpec),
+    /// Last changes of the files of the hosts (`ha_lab::outer::host_dir`, below `config`) and of the daemons' services,
+    /// before anything runs.
+    pub prepare: fn(&mut LabSpec),
     /// Whether to wait until the client gets an answer and the cluster is quiet.
     pub wait_for_service: bool,
 }

@@ -1,0 +1,105 @@
+//! Log disks that are full or fail: the node acknowledges nothing more and says which disk; the cluster goes on, and an
+//! owner with such a disk is fenced.
+#![allow(clippy::unwrap_used)]
+
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, make_disks_breakable};
+use ha_lab::clock::boot_ns;
+use std::time::Duration;
+
+/// `write_age_max` of these tests.
+const WRITE_AGE_MAX: Duration = Duration::from_secs(3);
+
+fn plan() -> Plan {
+    Plan { prepare: make_disks_breakable, ..Plan::default() }
+        .time("write_age_max", "3s")
+        .time("off_dwell", "30s")
+}
+
+/// Something that the log must hold.
+fn write_something(cluster: &Cluster, by: &str) {
+    cluster.hactl(by, &["resource", "cleanup"]);
+}
+
+/// S16: an owner whose syncs fail is lost for its disk, fenced within the bound, and taken over from.
+fn owner_with_failing_syncs(leads: bool) {
+    let cluster = Cluster::start(plan());
+    let owner = cluster.place_owner(leads).host;
+    let other = cluster.others(&[&owner])[0].clone();
+    cluster.break_disk(&owner);
+    let since = boot_ns();
+    write_something(&cluster, &other);
+    cluster.wait("its journal to name the disk", SOON, || {
+        let journal = cluster.journal(&owner);
+        journal.contains("writing the log failed") && journal.contains("Input/output error")
+    });
+    let new = cluster.wait_owner_other_than(&owner, LONG);
+    let cut = cluster.wait_cut(&owner);
+    let age = Duration::from_nanos(cut.began_ns - since);
+    assert!(age < WRITE_AGE_MAX + Duration::from_secs(4), "cut after {age:?}");
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+    cluster.hactl_ok(&new.host, &["resource", "cleanup"]);
+}
+
+#[test]
+fn an_owner_whose_syncs_fail_is_fenced() {
+    owner_with_failing_syncs(false);
+}
+
+#[test]
+fn a_leading_owner_whose_syncs_fail_is_fenced() {
+    owner_with_failing_syncs(true);
+}
+
+/// A node that owns nothing and cannot write: an alarm that names the disk, and the service never notices.
+#[test]
+fn a_follower_whose_syncs_fail_is_an_alarm_and_no_more() {
+    let cluster = Cluster::start(plan());
+    let owner = cluster.owner();
+    let leader = cluster.leader();
+    let bad = cluster.hosts_named().into_iter().find(|h| *h != owner && *h != leader).unwrap();
+    cluster.break_disk(&bad);
+    write_something(&cluster, &leader);
+    cluster.wait_problem(&leader, &[&bad, "writing the log failed", "Input/output error"], SOON);
+    cluster.wait_problem(&leader, &["node", &bad, "log disk"], SOON);
+    cluster.hactl_ok(&leader, &["resource", "cleanup"]);
+    cluster.hold_undisturbed(&owner, Duration::from_secs(1));
+    assert_eq!(cluster.owner(), owner);
+    // A mended disk and a restart bring it back.
+    cluster.sh(&bad, "rm /run/ha-lab/disk-fails");
+    cluster.kill_daemon(&bad);
+    cluster.wait_for_service();
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+    assert_eq!(cluster.switched_off(&bad), 0, "it held nothing");
+}
+
+/// The same with a disk that is full.
+#[test]
+fn an_owner_whose_log_disk_is_full_is_fenced() {
+    let plan = Plan {
+        adjust: |spec| spec.hosts[2].powered = false,
+        wait_for_service: false,
+        prefer: [("gamma".to_string(), 10_000)].into(),
+        ..Plan::default().time("write_age_max", "3s").time("off_dwell", "30s")
+    };
+    let cluster = Cluster::start(plan);
+    cluster.put_data_on_small_disk("gamma", 16);
+    cluster.power_on("gamma").unwrap();
+    cluster.wait_owner("gamma", LONG);
+    cluster.wait_for_service();
+    cluster.fill_disk("gamma");
+    let text = cluster.cluster_file();
+    // Texts of some size, until the log needs a page that the disk has not got.
+    let mut size = 0;
+    cluster.wait("the journal of gamma to name the disk", LONG, || {
+        size += 1;
+        let padding = "# a long line of a comment, as generated files have them\n".repeat(3_000 + size);
+        cluster.write_config("alpha", "long.toml", &format!("{padding}{text}"));
+        cluster.hactl("alpha", &["--timeout", "3s", "config", "apply", "/etc/ha/long.toml"]);
+        let journal = cluster.journal("gamma");
+        journal.contains("writing the log failed") && journal.contains("No space left on device")
+    });
+    cluster.wait_owner_other_than("gamma", LONG);
+    cluster.wait_cut("gamma");
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+    cluster.hactl_ok("alpha", &["resource", "cleanup"]);
+}
