@@ -62,14 +62,21 @@ impl Bed {
     /// Puts it up; not at rest yet.
     pub fn start(programs: &Programs, cleaner: &Cleaner, setting: &Setting) -> Result<Self> {
         let dir = cleaner.fresh_dir(&setting.dir)?;
+        let lab = Self::start_lab(&dir, programs, setting);
+        match &lab {
+            Ok(lab) => cleaner.holds(lab),
+            Err(_) => cleaner.lab_ended(),
+        }
+        Ok(Self { lab: Some(lab?), cleaner: cleaner.clone(), clients: 0 })
+    }
+
+    fn start_lab(dir: &Path, programs: &Programs, setting: &Setting) -> Result<Lab> {
         let mut plan = ClusterPlan { profile: setting.profile.clone(), ..ClusterPlan::default() };
         plan.timing.insert("off_settle".into(), format!("{}ms", setting.off_settle_ms));
         plan.timing.insert("off_dwell".into(), OFF_DWELL.into());
-        let spec = with_daemon(LabSpec::usual(&dir, &HOSTS), programs)?;
+        let spec = with_daemon(LabSpec::usual(dir, &HOSTS), programs)?;
         install(&spec, &programs.hactl, &plan)?;
-        let lab = Lab::start(spec)?;
-        cleaner.holds(&lab);
-        Ok(Self { lab: Some(lab), cleaner: cleaner.clone(), clients: 0 })
+        Lab::start(spec)
     }
 
     /// The `data` of what `hactl` answers on any host that runs.
@@ -213,8 +220,7 @@ impl Bed {
     }
 
     /// What would explain a failed run: the timeline and the daemons' logs.
-    pub fn keep_evidence(&self, to: Option<&Path>, row: Row, number: u32, why: &LabError) {
-        eprintln!("  {} run {number} FAILED: {why}", row.word());
+    pub fn keep_evidence(&self, to: Option<&Path>, row: Row, number: u32) {
         let Some(to) = to else { return };
         let dir = to.join(format!("{}-{number}", row.word()));
         let kept = std::fs::create_dir_all(&dir).and_then(|()| {

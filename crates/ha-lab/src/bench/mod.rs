@@ -48,6 +48,14 @@ fn run(options: &Options) -> Result<bool> {
         hactl: options.hactl.clone(),
         agents: options.agents.clone(),
     };
+    for program in [&programs.hanode, &programs.hactl] {
+        if !program.is_file() {
+            return Err(refused(format!(
+                "{} is not there; build it, or use cargo xtask bench",
+                program.display()
+            )));
+        }
+    }
     let settings = options.settings()?;
     let cleaner = Cleaner::begin()?;
     let mut machine = Machine::look(options.build.as_deref());
@@ -94,7 +102,7 @@ fn measure(
                     let outcome = one(options, &mut healthy, row, number);
                     match &outcome {
                         Ok(_) => bed = Some(healthy),
-                        Err(why) => healthy.keep_evidence(options.keep_failed.as_deref(), row, number, why),
+                        Err(_) => healthy.keep_evidence(options.keep_failed.as_deref(), row, number),
                     }
                     outcome
                 }

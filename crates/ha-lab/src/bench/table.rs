@@ -45,7 +45,10 @@ impl Report {
                 eprintln!("  {} run {number}: {:.0} ms", row.word(), measured.total_ms);
                 Ok(measured)
             }
-            Err(e) => Err(format!("run {number}: {e}")),
+            Err(e) => {
+                eprintln!("  {} run {number} FAILED: {e}", row.word());
+                Err(format!("run {number}: {e}"))
+            }
         };
         if let Self::Timed(timed) = self {
             timed.runs.push(run);
