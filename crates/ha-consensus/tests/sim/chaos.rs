@@ -171,7 +171,8 @@ fn wipe(world: &mut World, i: usize) {
     }
     world.crash(i);
     let fresh = 1000 + u128::from(world.rng.next());
-    world.hosts[i].disk = Disk::new(fresh);
+    let lost = std::mem::replace(&mut world.hosts[i].disk, Disk::new(fresh));
+    world.hosts[i].lost_disk = Some(lost);
     world.hosts[i].wiped = true;
     world.start(i);
 }

@@ -74,6 +74,8 @@ impl Disk {
 pub struct Host {
     pub id: NodeId,
     pub disk: Disk,
+    /// As it was when it was last lost.
+    pub lost_disk: Option<Disk>,
     pub raft: Option<Raft<u64>>,
     /// Writes under way, oldest first.
     pub writing: VecDeque<Persist<u64>>,
@@ -97,6 +99,7 @@ impl Host {
         Self {
             id,
             disk: Disk::new(store),
+            lost_disk: None,
             raft: None,
             writing: VecDeque::new(),
             life: 0,

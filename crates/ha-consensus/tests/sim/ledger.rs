@@ -1,6 +1,6 @@
 //! The judge: what must hold after every event, kept from what nodes did and said, never from what they believe.
 
-use super::host::{Host, MS, chain};
+use super::host::{Disk, Host, MS, chain};
 use ha_consensus::{BeatPart, Body, Entry, Membership, Message, Snapshot, StepDown};
 use ha_model::{Index, NodeId, StoreId, Term};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +22,8 @@ pub struct Ledger {
     claims: BTreeMap<NodeId, Claim>,
     /// Stores that some leader's log named a voter.
     named: BTreeSet<(NodeId, StoreId)>,
-    /// Commit index of each leader when it was elected.
-    commit_at_start: BTreeMap<Term, Index>,
+    /// Commit index of each leader, as last seen; at first, as it was elected.
+    commits: BTreeMap<Term, Index>,
     pub elections: u64,
     pub installs: u64,
     pub changes: u64,
@@ -51,7 +51,7 @@ impl Ledger {
             );
         }
         let raft = host.raft.as_ref().unwrap();
-        self.commit_at_start.insert(term, raft.commit_index());
+        self.commits.insert(term, raft.commit_index());
         assert!(
             raft.last_log().index.0 >= self.committed.len() as u64,
             "S5: {} leads term {term} and lacks committed entries",
@@ -65,10 +65,9 @@ impl Ledger {
     }
 
     /// S5: what is committed at an index is the same for all and for ever.
-    pub fn applied(&mut self, host: &Host, entry: &Entry<u64>) -> bool {
+    pub fn applied(&mut self, host: &Host, entry: &Entry<u64>) {
         let at = usize::try_from(entry.index.0).unwrap() - 1;
-        let first = at == self.committed.len();
-        if first {
+        if at == self.committed.len() {
             self.committed.push(entry.clone());
             let before = self.hashes.last().copied().unwrap_or(0);
             self.hashes.push(chain(before, entry));
@@ -77,7 +76,6 @@ impl Ledger {
         assert_eq!(self.hashes[at], host.hash, "S5: {} has another state at {}", host.id, entry.index);
         let on_disk = host.disk.last().index >= entry.index;
         assert!(on_disk, "S16: {} applied {} before it was durable there", host.id, entry.index);
-        first
     }
 
     pub fn installed(&mut self, host: &Host, snapshot: &Snapshot, hash: u64) {
@@ -151,28 +149,17 @@ impl Ledger {
     }
 
     /// What a leader's state shows after each event.
-    pub fn leading(&mut self, host: &Host) {
+    pub fn leading(&mut self, hosts: &[Host], i: usize) {
+        let host = &hosts[i];
         let Some(raft) = host.raft.as_ref().filter(|r| r.is_leader()) else { return };
         let voters = &raft.membership().voters;
         self.named.extend(voters.iter().filter_map(|(node, store)| Some((node.clone(), (*store)?))));
-        let commit = raft.commit_index();
-        let own = commit <= self.commit_at_start[&raft.term()] || raft.term_at(commit) == Some(raft.term());
-        assert!(own, "S5: {} committed an entry of an earlier term by counting", host.id);
-    }
-
-    /// S5: an entry is committed only once a majority (of both sets) holds it on disk.
-    pub fn held_by_quorum(&self, hosts: &[Host], by: usize, entry: &Entry<u64>) {
-        let members = hosts[by].raft.as_ref().unwrap().membership();
-        for set in std::iter::once(&members.voters).chain(&members.outgoing) {
-            let holds = |host: &&Host| {
-                let disk = &host.disk;
-                let in_snapshot = disk.snapshot.as_ref().is_some_and(|s| s.meta.pos.index >= entry.index);
-                let in_log = disk.log.iter().rev().any(|e| e == entry);
-                let counts = set.get(&host.id).is_some_and(|s| s.is_none_or(|s| s == disk.store));
-                counts && (in_snapshot || in_log)
-            };
-            let n = hosts.iter().filter(holds).count();
-            assert!(2 * n > set.len(), "S5: {} was committed with {n} of {} disks", entry.index, set.len());
+        let (commit, term) = (raft.commit_index(), raft.term());
+        let before = self.commits.insert(term, commit).unwrap_or(commit);
+        if commit > before {
+            let entry = raft.entry(commit).expect("just committed");
+            assert_eq!(entry.term, term, "S5: {} committed an earlier term's entry by counting", host.id);
+            held_by_quorum(hosts, raft.membership(), entry);
         }
     }
 
@@ -212,5 +199,21 @@ impl Ledger {
             self.outvoted += 1;
             self.claims.remove(&host.id);
         }
+    }
+}
+
+/// S5: an entry is committed only once a majority (of both sets) holds it on disk.
+fn held_by_quorum(hosts: &[Host], members: &Membership, entry: &Entry<u64>) {
+    for set in std::iter::once(&members.voters).chain(&members.outgoing) {
+        let held = |host: &Host, disk: &Disk| {
+            let in_snapshot = disk.snapshot.as_ref().is_some_and(|s| s.meta.pos.index >= entry.index);
+            let in_log = disk.log.iter().rev().any(|e| e == entry);
+            let counts = set.get(&host.id).is_some_and(|s| s.is_none_or(|s| s == disk.store));
+            counts && (in_snapshot || in_log)
+        };
+        // What a disk acknowledged before it was lost may still arrive: that host is one of the minority that may fail.
+        let holds = |h: &&Host| std::iter::once(&h.disk).chain(&h.lost_disk).any(|disk| held(h, disk));
+        let n = hosts.iter().filter(holds).count();
+        assert!(2 * n > set.len(), "S5: {} was committed with {n} of {} disks", entry.index, set.len());
     }
 }

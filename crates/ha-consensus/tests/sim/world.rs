@@ -153,7 +153,7 @@ impl World {
             }
             self.carry_out(i, ready);
         }
-        self.ledger.leading(&self.hosts[i]);
+        self.ledger.leading(&self.hosts, i);
         self.ledger.leases(self.t, &self.hosts[i]);
         let host = &mut self.hosts[i];
         let Some(at) = host.raft.as_ref().and_then(Raft::next_deadline) else { return };
@@ -187,9 +187,7 @@ impl World {
         }
         for entry in &ready.committed {
             self.hosts[i].apply(entry);
-            if self.ledger.applied(&self.hosts[i], entry) {
-                self.ledger.held_by_quorum(&self.hosts, i, entry);
-            }
+            self.ledger.applied(&self.hosts[i], entry);
         }
         for event in ready.events {
             self.happened(i, event);
