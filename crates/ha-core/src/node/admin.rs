@@ -186,6 +186,24 @@ impl Node {
         }
     }
 
+    /// This node leads no more: whether what it proposed commits is not known, and another entry may come to stand
+    /// at its index.
+    pub(super) fn desk_is_deposed(&mut self) {
+        let is_open = |p: &Pending| matches!(p.wait, Wait::Applied { .. });
+        let open: Vec<_> = self
+            .desk
+            .pending
+            .iter()
+            .filter(|(_, p)| is_open(p))
+            .map(|(id, p)| (*id, p.asker.clone()))
+            .collect();
+        for (id, asker) in open {
+            self.desk.pending.remove(&id);
+            let why = "leadership has just moved; what was asked may still happen: look at hactl timeline";
+            self.answer(asker, AdminReply::Unavailable { why: why.to_owned() });
+        }
+    }
+
     /// An entry without effect says why; all else is done.
     fn reply_applied(&self, index: Index, message: &str) -> AdminReply {
         let void =

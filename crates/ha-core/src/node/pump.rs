@@ -101,6 +101,7 @@ impl Node {
             }
             Event::SteppedDown { .. } => {
                 self.lead = None;
+                self.desk_is_deposed();
                 self.is_beat_urgent = true;
             }
             Event::LeaderChanged { term, leader } => {

@@ -1,6 +1,7 @@
 //! Whole clusters of cores in one test: perfect shells, a clock that jumps from deadline to deadline, power that
 //! really goes off. What a plausible bug in the core would break is judged from the outside: by who runs what.
 
+mod adversary;
 pub(super) mod chaos;
 mod world;
 

@@ -254,6 +254,26 @@ impl World {
         self.cuts.insert((b.clone(), a.clone()));
     }
 
+    pub fn heal(&mut self) {
+        self.cuts.clear();
+    }
+
+    pub fn leaders_but(&self, not: &NodeId) -> Vec<NodeId> {
+        self.leaders().into_iter().filter(|l| l != not).collect()
+    }
+
+    /// Another than `from` leads from here on.
+    pub fn leave_leading(&mut self, from: &str) {
+        if self.leader() == from.into() {
+            self.transfer_away(&from.into());
+        }
+    }
+
+    pub fn is_standby(&self, name: &str) -> bool {
+        let node = self.hosts[&self.leader()].node.as_ref().unwrap();
+        node.state().node(&name.into()).is_some_and(|r| r.standby.is_some())
+    }
+
     pub fn restart_daemon(&mut self, name: &str) {
         let id: NodeId = name.into();
         self.hosts.get_mut(&id).unwrap().node = None;
@@ -334,11 +354,21 @@ impl World {
         self.step(&to.into(), Input::Message { from: from.into(), message: Box::new(message) });
     }
 
-    pub fn ask(&mut self, name: &str, request: AdminRequest) -> AdminReply {
+    /// Asks without waiting for the answer; its number.
+    pub fn ask_only(&mut self, name: &str, request: AdminRequest) -> u64 {
         self.asked += 1;
         let id = self.asked;
+        self.step(&name.into(), Input::Admin { id, who: "test".into(), request });
+        id
+    }
+
+    pub fn reply(&mut self, name: &str, id: u64) -> Option<AdminReply> {
+        self.hosts.get_mut(&name.into()).unwrap().replies.remove(&id)
+    }
+
+    pub fn ask(&mut self, name: &str, request: AdminRequest) -> AdminReply {
+        let id = self.ask_only(name, request);
         let node: NodeId = name.into();
-        self.step(&node, Input::Admin { id, who: "test".into(), request });
         self.run_until(Duration::from_secs(30), "an answer", |w| w.hosts[&node].replies.contains_key(&id));
         self.hosts.get_mut(&node).unwrap().replies.remove(&id).unwrap()
     }

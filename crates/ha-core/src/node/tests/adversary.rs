@@ -1,0 +1,53 @@
+//! Single unlucky moments, each the smallest story in which one rule would be broken.
+
+use super::world::World;
+use super::{S, formed};
+use crate::message::PeerMessage;
+use ha_model::{AdminReply, AdminRequest, Notice, Term};
+
+#[test]
+fn a_request_that_a_deposed_leader_proposed_is_not_called_done() {
+    let mut world = formed();
+    world.switch_is_dead = true;
+    let leader = world.leader();
+    let others: Vec<_> = world.names().into_iter().filter(|n| *n != leader).collect();
+    for other in &others {
+        world.cut(&leader, other);
+    }
+    let node = others[0].clone();
+    let asked = world.ask_only(leader.as_str(), AdminRequest::NodeStandby { node: node.clone() });
+    world.run_until(5 * S, "another leads", |w| w.leaders_but(&leader).len() == 1);
+    let standby = |on: bool| if on { "standby" } else { "not asked for" };
+    world.run(S);
+    world.heal();
+    world.run(4 * S);
+    let reply = world.reply(leader.as_str(), asked).expect("answered by now");
+    let is_standby = world.is_standby(node.as_str());
+    let is_done = matches!(reply, AdminReply::Done { .. });
+    assert!(!is_done || is_standby, "{reply:?}, but {node} is {}", standby(is_standby));
+}
+
+#[test]
+fn an_order_to_a_node_that_is_then_fenced_by_hand_blocks_nothing() {
+    let mut world = formed();
+    world.leave_leading("alpha");
+    world.run(S);
+    let asker = world.leader();
+    world.freeze("alpha");
+    world.ask(asker.as_str(), AdminRequest::ResourceRestart { resource: "web".into() });
+    let reply = world.ask(asker.as_str(), AdminRequest::FenceOff { node: "alpha".into() });
+    assert!(matches!(reply, AdminReply::Done { .. }), "{reply:?}");
+    assert!(!world.saw(|n| matches!(n, Notice::NodeLost { .. })), "too late: it was lost before");
+    world.run_until(10 * S, "web runs elsewhere", |w| w.owner("web").is_some_and(|n| n != "alpha".into()));
+}
+
+#[test]
+fn a_late_question_of_an_older_term_does_not_deafen_a_node() {
+    let mut world: World = formed();
+    let leader = world.leader();
+    let other = if leader == "beta".into() { "gamma" } else { "beta" };
+    world.deliver(leader.as_str(), other, PeerMessage::ReportWanted { term: Term(0) });
+    let to = Some(other.into());
+    world.ask(other, AdminRequest::ResourceMove { resource: "web".into(), to, for_s: 60 });
+    world.run_until(5 * S, "web moved", |w| w.owner("web") == Some(other.into()));
+}
