@@ -66,7 +66,10 @@ impl Node {
     }
 
     pub(super) fn report_wanted(&mut self, from: &NodeId, term: Term) {
-        if self.local.follows.as_ref() != Some(&(term, from.clone())) && self.raft.leader() == Some(from) {
+        if term != self.raft.term() || self.raft.leader() != Some(from) {
+            return; // an older term's: heartbeats told of the present one before
+        }
+        if self.local.follows.as_ref() != Some(&(term, from.clone())) {
             self.follow(term, from);
         }
         self.local.is_report_due = true;
