@@ -115,75 +115,23 @@ impl Node {
                 return refused(diagnostics.render(false), format!("hactl config check {name}"));
             }
         };
-        if let Some((why, help)) = self.why_not_apply(&new) {
+        if let Some((why, help)) = self.state.why_not_config(&new).or_else(|| self.why_not_pace(&new)) {
             return refused(why, help);
         }
         let message = format!("{name} is in force");
         self.propose_request(now, Entry::Config { name, text, origin }, message)
     }
 
-    /// What a new configuration must not do to what runs or is unproven (S19).
-    fn why_not_apply(&self, new: &ClusterConfig) -> Option<(String, String)> {
-        let old = &self.config;
-        if old.name != new.name {
-            return Some((
-                format!("this is cluster {}, the file is for {}", old.name, new.name),
-                String::new(),
-            ));
-        }
-        for (id, node) in &old.nodes {
-            match new.nodes.get(id) {
-                Some(n) if (n.role, &n.links, n.votes) == (node.role, &node.links, node.votes) => {}
-                Some(_) => {
-                    return Some((
-                        format!("{id}: role, vote and links cannot change while the cluster runs"),
-                        "leave the [[node]] as it is".to_owned(),
-                    ));
-                }
-                None => {
-                    return Some((
-                        format!("{id} cannot be removed while the cluster runs"),
-                        format!("take work off it with: hactl node standby {id}"),
-                    ));
-                }
-            }
-        }
-        if let Some(id) = new.nodes.keys().find(|id| !old.nodes.contains_key(*id)) {
-            return Some((format!("{id} cannot be added while the cluster runs"), String::new()));
-        }
-        for (id, resource) in &old.resources {
-            let is_open = self.state.may_run.values().find(|m| m.instance.as_str() == id.as_str());
-            let Some(open) = is_open else { continue };
-            let is_same = new.resources.get(id).is_some_and(|n| {
-                (&n.agent, &n.options, &n.objects) == (&resource.agent, &resource.options, &resource.objects)
-            });
-            if !is_same {
-                return Some((
-                    format!("{id} may be running on {}: what it is cannot change under it", open.node),
-                    format!("hactl resource stop {id}, then apply, then hactl resource start {id}"),
-                ));
-            }
-        }
-        for id in old.nodes.keys() {
-            let is_unproven = self.state.fence_of(id).is_some()
-                || self
-                    .state
-                    .node(id)
-                    .is_some_and(|r| matches!(r.status, NodeStatus::Lost | NodeStatus::Condemned));
-            let path = |c: &ClusterConfig| {
-                let levels = c.levels.get(id).cloned().unwrap_or_default();
-                let hashes =
-                    levels.iter().flat_map(|l| &l.devices).map(|d| c.devices.get(d).map(|d| d.path_hash));
-                hashes.collect::<Vec<_>>()
-            };
-            if is_unproven && path(old) != path(new) {
-                return Some((
-                    format!("{id} is not proven off: its fence path cannot change now"),
-                    format!("prove it off first, or make sure by hand: hactl fence confirm {id}"),
-                ));
-            }
-        }
-        None
+    /// The votes' lease is what every voter was started with: one that changes on some of them protects nobody.
+    fn why_not_pace(&self, new: &ClusterConfig) -> Option<(String, String)> {
+        let (started, new) = (self.setup.config.timing, new.timing);
+        ((started.t_lost, started.t_lease) != (new.t_lost, new.t_lease)).then(|| {
+            (
+                "t_lost and t_lease cannot change while the cluster runs: the votes rest on them".to_owned(),
+                "change the file on every node, stop hanode on all of them, start it again, then apply the file"
+                    .to_owned(),
+            )
+        })
     }
 
     fn node_online(&mut self, now: Now, origin: Origin, node: NodeId) -> Outcome {

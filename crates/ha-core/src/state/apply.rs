@@ -113,6 +113,9 @@ impl ClusterState {
         origin: &Origin,
     ) -> Result<Vec<Notice>, Void> {
         let parsed = parse(name, text).map_err(|d| d.render(false))?;
+        if let Some((why, _)) = self.why_not_config(&parsed.config) {
+            return Err(why); // S19
+        }
         for node in parsed.config.nodes.keys() {
             self.nodes.entry(node.clone()).or_default();
         }

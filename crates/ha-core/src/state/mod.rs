@@ -4,6 +4,7 @@
 //! applying are the last guard of S2, S17, S18 and S19: an entry that would break one has no effect and says so.
 
 mod apply;
+mod config_guard;
 mod fences;
 mod records;
 mod runs;

@@ -22,6 +22,12 @@ impl ClusterState {
         if record.status != NodeStatus::Member || !is_life || record.has_ended(incarnation) {
             return Err(format!("{node} does not take part in boot {incarnation}")); // S18
         }
+        let resource = ResourceId::from(instance.as_str());
+        let configured = self.parsed().and_then(|c| c.resources.get(&resource)).map(|r| &r.objects[..]);
+        if configured != Some(objects) {
+            // Planned before the configuration in force: what it would start is not what it is now (S1, S19).
+            return Err(format!("{instance} does not hold these objects any more"));
+        }
         for object in objects {
             if let Some(open) = self.may_run.get(object) {
                 let is_same =

@@ -1,5 +1,7 @@
 //! The rules of applying, one by one: what the log itself refuses, whatever a leader proposed.
 
+mod config;
+
 use super::*;
 use ha_model::{
     AgentName, Entry, Evidence, FenceMarks, FenceProof, FenceReason, Incarnation, InstanceState, LogEntry,
