@@ -7,6 +7,7 @@
 use crate::log::LogPos;
 use crate::message::{Body, Identity, TransferToken};
 use crate::node::Raft;
+use crate::peers::BarReason;
 use crate::quorum::Outcome;
 use crate::ready::StepDown;
 use crate::state::{Ballot, State};
@@ -170,11 +171,19 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         }
     }
 
-    /// Whether this node has a vote, and the asker's store may get it. A lost store that the asker's log names by its
-    /// new id votes, though it does not have that entry yet: a joint change may need its vote to go on.
-    fn may_vote_for(&self, from: &NodeId, identity: &Identity, named: Option<StoreId>) -> bool {
-        let barred = self.peers.bar(from, identity.store, self.membership()).is_some();
-        !barred && (named == Some(self.settings.store) || !self.hard.no_vote) && !self.durable.failed
+    /// Whether this node has a vote, and the asker's store may get it.
+    ///
+    /// Two askers know more than this node: one whose log names this node's lost store by its new id (a joint change
+    /// may need this vote to go on), and one under another store than this node's log names, whose log goes beyond
+    /// (it stands only if that log names it). A store that forgot gets no vote at all.
+    fn may_vote_for(&self, from: &NodeId, identity: &Identity, named: Option<StoreId>, last: LogPos) -> bool {
+        let barred = match self.peers.bar(from, identity.store, self.membership()) {
+            Some(BarReason::Regressed) => true,
+            Some(BarReason::OtherStore) => last <= self.log.last(),
+            None => false,
+        };
+        let has_vote = !self.hard.no_vote || named == Some(self.settings.store);
+        !barred && has_vote && !self.durable.failed
     }
 
     pub(crate) fn on_pre_vote(
@@ -188,7 +197,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         if self.durable.failed {
             return;
         }
-        let granted = self.may_vote_for(from, identity, named)
+        let granted = self.may_vote_for(from, identity, named, last)
             && !self.is_leader()
             && !self.locked(None)
             && for_term > self.hard.term
@@ -234,7 +243,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             return;
         }
         // While the promise holds, not even the term is taken over: a leader is alive (Raft §6).
-        if !self.may_vote_for(from, identity, named) || self.locked(transfer) {
+        if !self.may_vote_for(from, identity, named, last) || self.locked(transfer) {
             return;
         }
         if term > self.hard.term {

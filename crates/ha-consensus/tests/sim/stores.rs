@@ -140,6 +140,31 @@ fn a_change_that_its_new_voters_have_not_heard_of_can_still_be_completed() {
 }
 
 #[test]
+fn a_new_store_is_elected_by_one_that_has_not_heard_of_it() {
+    let mut world = World::new(22, 5, 5);
+    run(&mut world, 3 * T_LOST_MS);
+    let leader = world.leader().expect("a leader after three T_lost");
+    assert_eq!(leader, 0);
+    world.crash(3);
+    world.hosts[3].disk = Disk::new(99);
+    world.hosts[3].wiped = true;
+    world.start(3);
+    cut(&mut world, 1);
+    run(&mut world, 1000);
+    let set = named(&world, &[0, 1, 3], &[2, 4]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 500);
+    assert_eq!(raft(&world, 3).membership().voters.len(), 3, "committed by a and the new d");
+    world.crash(leader);
+    world.cut.clear();
+    let d = world.hosts[3].id.clone();
+    run(&mut world, 200);
+    assert_eq!(raft(&world, 1).barred(&d), Some(BarReason::OtherStore));
+    run(&mut world, 4 * T_LOST_MS);
+    assert_eq!(world.leader(), Some(3), "b votes for it: its log goes beyond, and names the new store");
+}
+
+#[test]
 fn a_failed_write_ends_all_acknowledgement() {
     let (mut world, leader) = formed(15, 0);
     propose(&mut world, leader).unwrap();
