@@ -4,6 +4,7 @@
 
 use crate::cluster::{Cluster, LONG, SOON};
 use crate::sights::Answer;
+use ha_lab::cluster::DAEMON;
 use ha_lab::{PowerEffect, PowerRecord};
 
 impl Cluster {
@@ -14,7 +15,7 @@ impl Cluster {
         if (owner == leader) != leads {
             let target = if leads { leader.clone() } else { self.others(&[&leader])[0].clone() };
             // The wish ends soon, so that nothing is pulled back in the middle of the scenario.
-            self.hactl_ok(&leader, &["resource", "move", "vip", &target, "--for", "10s"]);
+            self.hactl_ok(&leader, &["resource", "move", "vip", &target, "--for", "3s"]);
             self.wait_owner(&target, SOON);
             self.wait("the move to be over", LONG, || self.is_quiet());
             self.mark_orderly();
@@ -57,6 +58,13 @@ impl Cluster {
             found.is_some()
         });
         found.expect("the wait ends with it")
+    }
+
+    /// Stops the daemon of a host where it is, its services go on. For controls: where the switch lied, a daemon that
+    /// learns of its host's loss may stop the services before they can do harm. The cut of power is to prevent the
+    /// harm, not the daemon's goodwill.
+    pub fn silence_daemon(&self, host: &str) {
+        self.lab().freeze_process(host, DAEMON).expect("the daemon runs");
     }
 
     /// Waits until an attempt to cut the power of a host is under way, by some other host's word.

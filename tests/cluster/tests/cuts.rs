@@ -1,7 +1,7 @@
 //! The owner is cut off: from all, from one, on one link, one way. Guards S1 S2 S3 L5.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Violation};
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Violation, Writer};
 use ha_lab::Direction;
 use serde_json::json;
 use std::time::Duration;
@@ -9,21 +9,18 @@ use std::time::Duration;
 /// Long enough for a wrong fence or move to show: several times `T_lost` (1 s).
 const NOTHING_HAPPENS: Duration = Duration::from_secs(4);
 
-/// In a control the old owner gets no chance to stop by itself before it is seen again.
-fn plan(lie: bool) -> Plan {
-    let plan = Plan::default();
-    if lie { plan.time("t_grant", "60s") } else { plan }
-}
-
 /// The minority's owner is fenced and the cut ends when another one has taken over.
 fn cut_from_all(leads: bool, lie: bool) -> Cluster {
-    let cluster = Cluster::start(plan(lie));
+    let cluster = Cluster::start(Plan::default());
     let old = cluster.place_owner(leads);
     if lie {
         cluster.make_switches_lie();
     }
     cluster.cut_host(&old.host).unwrap();
     let new = cluster.wait_owner_other_than(&old.host, SOON);
+    if lie {
+        cluster.silence_daemon(&old.host);
+    }
     cluster.heal().unwrap();
     cluster.wait_blocks(&new.host, 50);
     cluster
@@ -61,7 +58,8 @@ fn an_owner_that_the_leader_alone_does_not_hear_stays() {
 #[test]
 fn one_link_of_two_is_shown_and_changes_nothing() {
     let cluster = Cluster::start(Plan::default());
-    let before = cluster.answer();
+    // What is shown is what the leader hears.
+    let before = cluster.place_owner(false);
     cluster.link_down(&before.host, "net1").unwrap();
     let asked = cluster.others(&[&before.host])[0].clone();
     let links = || {
@@ -92,17 +90,20 @@ fn nothing_happens(cluster: &Cluster, owner: &str) {
 
 /// What the owner sends to the other nodes is lost (or what they send to it); its clients hear it all the time.
 fn one_way(outbound: bool, lie: bool) -> Cluster {
-    let cluster = Cluster::start(plan(lie));
+    let cluster = Cluster::start(Plan { writer: Writer::First, ..Plan::default() });
     let old = cluster.place_owner(false);
     if lie {
-        cluster.make_switches_lie();
+        cluster.pdu_fault("pdu-a", json!({"lying": true, "slow_ms": 300})).unwrap();
     }
     for other in cluster.others(&[&old.host]) {
         let (from, to) = if outbound { (&old.host, &other) } else { (&other, &old.host) };
         cluster.cut(from, to, Direction::AToB, None).unwrap();
     }
-    let new = cluster.wait_owner_other_than(&old.host, SOON);
-    cluster.wait_blocks(&new.host, 50);
+    if lie {
+        cluster.wait_off_sent(&old.host);
+        cluster.silence_daemon(&old.host);
+    }
+    cluster.wait_blocks_of_others(&old.host, 50);
     cluster
 }
 

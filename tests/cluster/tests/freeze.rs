@@ -14,6 +14,9 @@ fn thawed_after_the_takeover(leads: bool, lie: bool) -> Cluster {
     }
     cluster.freeze(&old.host).unwrap();
     cluster.wait_blocks_of_others(&old.host, 5);
+    if lie {
+        cluster.silence_daemon(&old.host);
+    }
     // A host without power cannot be thawed; the ledger says whether something was left of it.
     let is_thawed = cluster.thaw(&old.host).is_ok();
     assert_eq!(is_thawed, lie);

@@ -21,6 +21,9 @@ fn killed_between_off_and_proof(lie: bool) -> Cluster {
     }
     cluster.power_off(&leader).unwrap();
     cluster.wait_blocks_of_others(&old.host, 5);
+    if lie {
+        cluster.silence_daemon(&old.host);
+    }
     assert_eq!(cluster.thaw(&old.host).is_ok(), lie);
     cluster.wait_blocks_of_others(&old.host, 50);
     cluster
