@@ -4,7 +4,7 @@
 use super::Node;
 use super::lead::{Job, Key};
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
-use crate::state::{NodeRecord, Power};
+use crate::state::Power;
 use ha_fencing::{Attempt, AttemptReport, Claim, judge, level_plans, retry_pause};
 use ha_model::{BootNs, Entry, FenceId, FenceMarks, FenceReason, Level, NodeId, Now};
 use ha_scheduler::NodeStatus;

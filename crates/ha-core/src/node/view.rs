@@ -4,8 +4,8 @@ use super::Node;
 use crate::state::{InstanceRecord, NodeRecord, Power};
 use ha_membership::Presence;
 use ha_model::{
-    FenceRow, InstanceId, InstanceState, NodeConfig, NodeId, NodeRow, Now, PathView, Phase, ResourceId,
-    ResourceRow, Role, StatusView,
+    FenceRow, InstanceId, InstanceState, NodeConfig, NodeId, NodeRow, Notice, Now, PathView, Phase,
+    ResourceId, ResourceRow, Role, StatusView,
 };
 use ha_scheduler::NodeStatus;
 
@@ -151,14 +151,16 @@ impl Node {
                     "never spoke to this cluster; start hanode there, or make sure it is off and type: hactl fence confirm {id}"
                 )),
             ),
-            NodeStatus::Lost if self.state.may_run_on(id).next().is_none() => {
-                ("lost", Some("nothing of the cluster can run there".to_owned()))
+            NodeStatus::Lost => {
+                let next = if self.state.may_run_on(id).next().is_none() {
+                    "nothing of the cluster can run there".to_owned()
+                } else if config.has_fence_path(id) {
+                    "it must be fenced before what it ran can start".to_owned()
+                } else {
+                    format!("it has no fence path; make sure it is off and type: hactl fence confirm {id}")
+                };
+                ("lost", Some(self.why_was_lost(id).map_or(next.clone(), |why| format!("{why}; {next}"))))
             }
-            NodeStatus::Lost if !config.has_fence_path(id) => (
-                "lost",
-                Some(format!("it has no fence path; make sure it is off and type: hactl fence confirm {id}")),
-            ),
-            NodeStatus::Lost => ("lost", Some("it must be fenced before what it ran can start".to_owned())),
             NodeStatus::Condemned => ("fencing", Some("off was requested and is not proven yet".to_owned())),
             NodeStatus::Off => {
                 let why = match &record.power {
@@ -178,6 +180,14 @@ impl Node {
             NodeStatus::Left => ("left", Some("it left cleanly".to_owned())),
         };
         (word.to_owned(), why)
+    }
+
+    /// Why a node was lost the last time, in the words of the timeline, while that still has them.
+    fn why_was_lost(&self, id: &NodeId) -> Option<String> {
+        self.state.events.iter().rev().find_map(|event| match &event.notice {
+            Notice::NodeLost { node, why } if node == id => Some(why.text()),
+            _ => None,
+        })
     }
 
     fn resource_row(&self, now: Now, id: &ResourceId) -> ResourceRow {
