@@ -9,7 +9,7 @@ use ha_model::{
     Entry, FenceReason, Incarnation, InstanceId, InstanceState, NodeId, Now, ObjectId, OrderStamp,
     ResourceConfig, ResourceId, SessionId,
 };
-use ha_scheduler::{Action, ActionKind, History, NodeStatus};
+use ha_scheduler::{Action, ActionKind, History, NodeStatus, Plan};
 use std::collections::BTreeSet;
 
 /// An order that waits for its turn: orders to one node leave in the order of their numbers, so that none is
@@ -45,17 +45,12 @@ impl Node {
             lead.replan_at = Some(lead.replan_at.map_or(at, |r| r.min(at)));
         }
         let history = History { last_ran: self.state.last_ran.clone() };
-        // S20: a planner's failure changes nothing that runs.
-        let planned = std::panic::catch_unwind(|| ha_scheduler::plan_with(&snapshot, &history));
+        let planned = guarded(|| ha_scheduler::plan_with(&snapshot, &history));
         let lead = self.lead.as_mut().expect("checked above");
         let plan = match planned {
-            Ok(Ok(plan)) => plan,
-            Ok(Err(error)) => {
-                lead.hold = Some(format!("planner failed: {error}"));
-                return;
-            }
-            Err(_) => {
-                lead.hold = Some("planner failed: it panicked; resources stay as they are".to_owned());
+            Ok(plan) => plan,
+            Err(why) => {
+                lead.hold = Some(why);
                 return;
             }
         };
@@ -285,5 +280,30 @@ impl Node {
     /// What an instance is for the ledger.
     pub(super) fn spec_of(&self, instance: &InstanceId) -> Option<&ResourceConfig> {
         self.config.resources.get(&ResourceId::from(instance.as_str()))
+    }
+}
+
+/// S20: a planner's failure, also its panic, changes nothing that runs; it is told instead.
+fn guarded<E: std::fmt::Display>(
+    plan: impl FnOnce() -> Result<Plan, E> + std::panic::UnwindSafe,
+) -> Result<Plan, String> {
+    match std::panic::catch_unwind(plan) {
+        Ok(Ok(plan)) => Ok(plan),
+        Ok(Err(error)) => Err(format!("planner failed: {error}; resources stay as they are")),
+        Err(_) => Err("planner failed: it panicked; resources stay as they are".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s20_errors_and_panics_of_the_planner_become_a_hold() {
+        assert_eq!(guarded(|| Ok::<_, String>(Plan::default())), Ok(Plan::default()));
+        let error = guarded(|| Err("a cycle".to_owned())).expect_err("an error");
+        assert!(error.contains("a cycle"), "{error}");
+        let panic = guarded::<String>(|| panic!("a bug")).expect_err("a panic");
+        assert!(panic.contains("stay as they are"), "{panic}");
     }
 }
