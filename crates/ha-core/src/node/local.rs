@@ -8,6 +8,7 @@ use crate::message::{Order, OrderOp, PeerMessage, Report};
 use ha_model::{BootNs, EffectId, InstanceId, NodeId, Now, PlanId, ResourceConfig, Term};
 use ha_resource::{Event, Instance, InstanceSpec, Op, OrderKind, Outcome, Output};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// One instance here.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct LocalInstance {
     run: Option<(EffectId, Op)>,
     /// A start that waits for our first grant, and until when.
     waits_for_grant: Option<(AgentRun, BootNs)>,
+    /// Looked for by ourselves, without an order: no leader is told of it before it orders something.
+    is_leftover: bool,
 }
 
 /// What a node has of its own.
@@ -34,10 +37,13 @@ pub(super) struct Local {
     /// The leader we follow: its term, its name.
     follows: Option<(Term, NodeId)>,
     had_grant: bool,
+    /// When leftovers of an earlier session are looked for, unless a grant comes before; `None`: it is decided.
+    leftovers_at: Option<BootNs>,
 }
 
 impl Local {
-    pub fn new(acted: (Term, PlanId)) -> Self {
+    /// At a daemon's start: the newest order acted on, and when the first grant should have come.
+    pub fn new(acted: (Term, PlanId), grant_due: BootNs) -> Self {
         Self {
             now: Now::default(),
             acted,
@@ -48,12 +54,14 @@ impl Local {
             is_report_due: false,
             follows: None,
             had_grant: false,
+            leftovers_at: Some(grant_due),
         }
     }
 
     pub fn next_deadline(&self) -> Option<BootNs> {
         let waits = |i: &LocalInstance| i.waits_for_grant.as_ref().map(|(_, until)| *until);
-        self.instances.values().flat_map(|i| [i.machine.next_deadline(), waits(i)]).flatten().min()
+        let instances = self.instances.values().flat_map(|i| [i.machine.next_deadline(), waits(i)]);
+        instances.flatten().chain(self.leftovers_at).min()
     }
 }
 
@@ -114,6 +122,10 @@ impl Node {
     fn act(&mut self, now: Now, order: Order) {
         let id = order.instance.clone();
         let spec = InstanceSpec::from(&order.spec);
+        let is_void = |i: &LocalInstance| i.is_leftover && !order.was_permitted && i.run.is_none();
+        if self.local.instances.get(&id).is_some_and(is_void) {
+            self.local.instances.remove(&id); // the ledger knows better: it was not started in this boot
+        }
         let entry = self.local.instances.entry(id.clone()).or_insert_with(|| LocalInstance {
             machine: if order.was_permitted {
                 Instance::new(id.clone(), spec, now.boot)
@@ -124,7 +136,9 @@ impl Node {
             is_address_free: order.is_address_free,
             run: None,
             waits_for_grant: None,
+            is_leftover: false,
         });
+        entry.is_leftover = false;
         if order.op == OrderOp::Start {
             // Parameters change only between a stop and a start.
             entry.spec = order.spec.clone();
@@ -225,7 +239,9 @@ impl Node {
         };
         self.instance_event(now, &name, Event::AgentDone { op, outcome });
         // The grant is checked after a start as well as before: a lapse meanwhile stops what was started.
-        if op == Op::Start && !self.grant.holds(now.boot) {
+        let is_leftover = self.local.instances.get(&name).is_some_and(|i| i.is_leftover);
+        let may_be_left = is_leftover && op != Op::Stop;
+        if (op == Op::Start || may_be_left) && !self.grant.holds(now.boot) {
             self.instance_event(now, &name, Event::GrantLost);
         }
     }
@@ -246,6 +262,7 @@ impl Node {
             self.instance_event(now, &id, Event::MonitorDue);
         }
         self.release_waiting(now);
+        self.look_for_leftovers(now);
         let has_grant = self.grant.holds(now.boot);
         if std::mem::replace(&mut self.local.had_grant, has_grant) && !has_grant {
             // S4: without a grant everything exclusive stops, at once and without being told.
@@ -257,6 +274,36 @@ impl Node {
         self.report_if_due();
     }
 
+    /// S4 for a daemon that restarted where no leader reaches it. It never had a grant that could lapse, and its
+    /// log may be ahead of what it knows to be committed: what an earlier session of this boot may have left
+    /// running is looked for, and stopped where it runs.
+    fn look_for_leftovers(&mut self, now: Now) {
+        if self.local.leftovers_at.take_if(|at| *at <= now.boot).is_none()
+            || self.grant.until().is_some()
+            || !self.is_member_role(&self.setup.me)
+        {
+            return;
+        }
+        let config = Arc::clone(&self.config);
+        for (resource, spec) in config.resources.iter().filter(|(_, r)| !r.objects.is_empty()) {
+            let id = InstanceId::from(resource.as_str());
+            if self.local.instances.contains_key(&id) {
+                continue;
+            }
+            let leftover = LocalInstance {
+                machine: Instance::new(id.clone(), InstanceSpec::from(spec), now.boot),
+                spec: spec.clone(),
+                run: None,
+                waits_for_grant: None,
+                is_address_free: false,
+                is_leftover: true,
+            };
+            self.local.instances.insert(id.clone(), leftover);
+            let key = self.local.durable;
+            self.instance_event(now, &id, Event::Order { order: OrderKind::Probe, key });
+        }
+    }
+
     fn report_if_due(&mut self) {
         let Some((term, leader)) = self.local.follows.clone() else { return };
         let is_current = self.raft.leader() == Some(&leader) && self.raft.term() == term;
@@ -265,7 +312,8 @@ impl Node {
         }
         self.local.is_report_due = false;
         self.local.seq += 1;
-        let instances = self.local.instances.iter().map(|(id, i)| (id.clone(), i.machine.observed()));
+        let told = self.local.instances.iter().filter(|(_, i)| !i.is_leftover);
+        let instances = told.map(|(id, i)| (id.clone(), i.machine.observed()));
         let report = Report {
             term,
             incarnation: self.setup.incarnation,

@@ -31,7 +31,10 @@ use admin::Desk;
 use executor::Executor;
 use ha_consensus::{PersistId, Raft, Settings, StartError};
 use ha_membership::{Grant, Membership};
-use ha_model::{BootNs, ClusterConfig, EffectId, Incarnation, Index, Level, LogEntry, NodeId, Notice, Now, PlanId, SessionId, Term};
+use ha_model::{
+    BootNs, ClusterConfig, EffectId, Incarnation, Index, Level, LogEntry, NodeId, Notice, Now, PlanId,
+    SessionId, Term,
+};
 use lead::Lead;
 use local::Local;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -119,7 +122,7 @@ impl Node {
             applied,
             grant: Grant::default(),
             told_grant: None,
-            local: Local::new(restored.acted),
+            local: Local::new(restored.acted, now.boot + timing.t_grant),
             executor: Executor::default(),
             lead: None,
             desk: Desk::default(),

@@ -51,3 +51,17 @@ fn a_late_question_of_an_older_term_does_not_deafen_a_node() {
     world.ask(other, AdminRequest::ResourceMove { resource: "web".into(), to, for_s: 60 });
     world.run_until(5 * S, "web moved", |w| w.owner("web") == Some(other.into()));
 }
+
+#[test]
+fn s4_a_daemon_that_restarts_without_quorum_stops_what_was_left_running() {
+    let mut world = formed();
+    world.switch_is_dead = true;
+    for other in ["beta", "gamma"] {
+        world.cut(&"alpha".into(), &other.into());
+    }
+    world.restart_daemon("alpha");
+    world.run_until(10 * S, "alpha stopped them", |w| w.owner("vip").is_none() && w.owner("web").is_none());
+    world.heal();
+    world.run_until(30 * S, "web runs again", |w| w.owner("web").is_some());
+    assert!(!world.saw(|n| matches!(n, Notice::StopFailed { .. })));
+}

@@ -78,6 +78,7 @@ struct Host {
     store: Stored,
     replies: BTreeMap<u64, AdminReply>,
     parked: Vec<Due>,
+    wake: Option<BootNs>,
 }
 
 /// What a disk holds: enough to restart votes and log.
@@ -148,6 +149,7 @@ impl World {
                 store: Stored::default(),
                 replies: BTreeMap::new(),
                 parked: vec![],
+                wake: None,
             };
             world.hosts.insert(name.into(), host);
         }
@@ -216,6 +218,7 @@ impl World {
         host.bodies.clear();
         host.heard.clear();
         host.parked.clear();
+        host.wake = None;
         self.step(id, Input::Tick);
         self.at(MS, Due::SendBeats { node: id.clone() });
         for other in self.names() {
@@ -448,7 +451,10 @@ impl World {
             Due::Persisted { node, session, id } if self.is_session(&node, session) => {
                 self.step(&node, Input::Persisted(id));
             }
-            Due::Wake { node, session } if self.is_session(&node, session) => self.step(&node, Input::Tick),
+            Due::Wake { node, session } if self.is_session(&node, session) => {
+                self.hosts.get_mut(&node).unwrap().wake = None;
+                self.step(&node, Input::Tick);
+            }
             Due::Agent { node, session, id, op, instance } => self.agent(&node, session, id, op, instance),
             Due::Fence { node, session, id, plug, action } => self.fence(&node, session, id, &plug, action),
             Due::Boot { node } => self.boot_daemon(&node),
@@ -620,8 +626,12 @@ impl World {
             Effect::TellLocal(notice) => self.notices.push(notice),
             Effect::Deadline(at) => {
                 let at = at.max(self.now);
-                self.seq += 1;
-                self.queue.insert((at, self.seq), Due::Wake { node, session });
+                let host = self.hosts.get_mut(id).unwrap();
+                if host.wake.is_none_or(|w| at < w) {
+                    host.wake = Some(at);
+                    self.seq += 1;
+                    self.queue.insert((at, self.seq), Due::Wake { node, session });
+                }
             }
             Effect::Grant { .. }
             | Effect::CancelAgent { .. }

@@ -26,11 +26,8 @@ impl World {
         let until = host.grant.map_or(0, |g| g.0).max(since).max(host.thawed_at.0);
         let is_late = now.0 > until + self.stop_bound();
         // A stop that fails is no fault of the core's.
-        // Open: a daemon that restarts without a quorum does not stop what its predecessor left running.
-        let is_owed = is_late
-            && host.grant.is_some()
-            && self.agents_fail == 0
-            && host.runs.values().all(|r| r.run.op != AgentOp::Stop);
+        let is_stopping = host.runs.values().any(|r| r.run.op == AgentOp::Stop);
+        let is_owed = is_late && self.agents_fail == 0 && !is_stopping;
         assert!(!is_owed || host.running.is_empty(), "S4: {:?} on {id} without a grant", host.running);
         self.host(id).checked = applied;
     }
