@@ -13,7 +13,7 @@ impl World {
         self.host(id).running.insert(instance.to_owned());
         self.tell(format!("{instance} RUNS on {id}"));
         let owners = self.owners(instance);
-        assert!(self.is_lying || owners.len() == 1, "S1: {instance} runs on {owners:?}");
+        assert!(owners.len() == 1, "S1: {instance} runs on {owners:?}");
     }
 
     pub fn owners(&self, instance: &str) -> Vec<NodeId> {
