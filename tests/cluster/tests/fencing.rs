@@ -2,7 +2,7 @@
 //! operator's ways out. Judged by who answers, what reaches the disk and what the power switch truly did.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, LONG, Plan, SOON, edit_cluster_file, write_secret};
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, SecondPdu, edit_cluster_file, write_secret};
 use ha_lab::PowerEffect;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -104,6 +104,25 @@ fn the_second_level_takes_over() {
     let cut = cluster.power_journal().unwrap().into_iter().find(|r| r.effect == PowerEffect::Off).unwrap();
     assert_eq!((cut.host.as_str(), cut.pdu.as_deref()), (old.as_str(), Some("pdu-b")));
     cluster.wait_event(&new.host, &[&old, "proven off by pdu-b (level 2"], SOON);
+}
+
+/// S2 S7: a host with two supplies is off when both are; one dead switch of a level is no proof.
+#[test]
+fn both_supplies_must_be_off() {
+    let levels = ["alpha", "beta", "gamma"]
+        .map(|node| format!("\n[[level]]\nnode = \"{node}\"\ndevices = [\"pdu-a\", \"pdu-b\"]\n"));
+    let plan = Plan { second_pdu: SecondPdu::Redundant, more_toml: levels.concat(), ..plan() };
+    let cluster = Cluster::start(plan);
+    let old = cluster.owner();
+    let other = cluster.others(&[&old])[0].clone();
+    cluster.pdu_fault("pdu-b", unreachable()).unwrap();
+    cluster.freeze(&old).unwrap();
+    cluster.wait_problem(&other, &["fence of", &old, "pdu-b outlet"], LONG);
+    assert!(cluster.host_state(&old).unwrap().is_on, "its second supply carries it");
+    cluster.hold_nothing_runs(Duration::from_secs(1));
+    cluster.pdu_fault("pdu-b", Value::Null).unwrap();
+    cluster.wait_owner_other_than(&old, LONG);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
 }
 
 /// The operator's commands against the real thing.

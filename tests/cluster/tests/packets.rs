@@ -64,9 +64,13 @@ impl Tape {
 
 /// Who leads, in which term: any doubt of anybody about anybody changes it.
 fn leadership(cluster: &Cluster) -> (String, u64) {
-    let leader = cluster.leader();
-    let term = cluster.status_json(&leader)["term"].as_u64().unwrap();
-    (leader, term)
+    let mut found = None;
+    cluster.wait("a leader and its term", SOON, || {
+        let leader = cluster.leader();
+        found = cluster.status_json(&leader)["term"].as_u64().map(|term| (leader, term));
+        found.is_some()
+    });
+    found.unwrap()
 }
 
 /// What a daemon said it refused at its heartbeat port.
