@@ -124,6 +124,44 @@ fn noise_changes_nothing_and_is_told() {
     assert_eq!(cluster.judge().fenced_takeovers(), []);
 }
 
+/// S13: strangers who connect and say nothing do not keep a restarted daemon out.
+#[test]
+fn silent_connections_keep_nobody_out() {
+    let cluster = start();
+    let owner = cluster.owner();
+    let other = cluster.others(&[&owner])[0].clone();
+    let lab = cluster.lab();
+    let targets: Vec<String> =
+        lab.spec().hosts.iter().map(|h| format!("10.0.0.{}:{PORT}", h.number)).collect();
+    let (helper, ended) = (helper().display().to_string(), std::sync::atomic::AtomicBool::new(false));
+    // One way only, so that the attacked port is the only one.
+    for host in cluster.hosts_named() {
+        cluster.link_down(&host, "net1").unwrap();
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut argv = vec![helper.as_str(), "loiter", "100", "1"];
+            argv.extend(targets.iter().map(String::as_str));
+            while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                lab.exec("client", &argv, LONG).unwrap();
+            }
+        });
+        let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            cluster.hold_undisturbed(&owner, Duration::from_secs(1));
+            cluster.kill_daemon(&other);
+            cluster.wait_event(&owner, &[&other, "its daemon restarted, same boot"], SOON);
+            cluster.wait("the restarted daemon to follow", SOON, || {
+                cluster.status_json(&other)["leader"].is_string()
+            });
+            cluster.hold_undisturbed(&owner, Duration::from_secs(1));
+        }));
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        judged.unwrap();
+    });
+    assert!(cluster.hosts_named().iter().all(|h| cluster.switched_off(h) == 0));
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
 /// Recordings and forgeries of the present session.
 #[test]
 fn recordings_and_forgeries_of_the_present_session_are_refused() {

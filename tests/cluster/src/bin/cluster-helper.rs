@@ -28,6 +28,9 @@ fn main() -> Result<()> {
         }
         ["spray", target, count, sizes @ ..] => spray(target.parse()?, count.parse()?, sizes),
         ["babble", target, bytes] => babble(target.parse()?, bytes.parse()?),
+        ["loiter", count, seconds, targets @ ..] => {
+            loiter(count.parse()?, Duration::from_secs(seconds.parse()?), targets)
+        }
         ["stall", pid_file, thread, seconds] => {
             stall(pid_file, thread, Duration::from_secs(seconds.parse()?))
         }
@@ -116,6 +119,29 @@ fn babble(target: SocketAddr, bytes: usize) -> Result<()> {
     fs::File::open("/dev/urandom")?.read_exact(&mut noise)?;
     // Being cut off is the expected end.
     let _ = stream.write_all(&noise);
+    Ok(())
+}
+
+/// Keeps so many silent connections to each target open for that time; one that is closed is opened again.
+fn loiter(count: usize, time: Duration, targets: &[&str]) -> Result<()> {
+    let targets: Vec<SocketAddr> =
+        targets.iter().map(|t| t.parse()).collect::<std::result::Result<_, _>>()?;
+    let end = Instant::now() + time;
+    let mut open: Vec<(SocketAddr, Option<TcpStream>)> =
+        targets.iter().flat_map(|target| (0..count).map(|_| (*target, None))).collect();
+    while Instant::now() < end {
+        for (target, stream) in &mut open {
+            let is_open = stream.as_ref().is_some_and(|s| {
+                // Whatever is said is read; the end is the other side's.
+                let mut byte = [0];
+                s.set_nonblocking(true).is_ok() && !matches!((&mut &*s).read(&mut byte), Ok(0))
+            });
+            if !is_open {
+                *stream = TcpStream::connect_timeout(target, Duration::from_millis(100)).ok();
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
     Ok(())
 }
 
