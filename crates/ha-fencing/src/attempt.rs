@@ -148,6 +148,7 @@ impl Attempt {
         let call = Call {
             id: CallId(self.calls),
             device: device.device.clone(),
+            path_hash: device.path_hash,
             plug: plug.to_owned(),
             action,
             timeout: device.timeout,

@@ -8,6 +8,7 @@ fn level(number: u32, plugs: &[&str]) -> LevelPlan {
     LevelPlan {
         level: number,
         devices: vec![DevicePlan {
+            path_hash: [0; 32],
             device: format!("pdu-{number}").as_str().into(),
             plugs: plugs.iter().map(|p| (*p).to_owned()).collect(),
             timeout: Duration::from_secs(5),

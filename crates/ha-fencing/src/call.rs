@@ -27,6 +27,8 @@ pub struct Call {
     pub id: CallId,
     /// Device.
     pub device: DeviceId,
+    /// As it was configured where the call was planned: elsewhere it may be another machine.
+    pub path_hash: [u8; 32],
     /// Outlet.
     pub plug: String,
     /// Action.
@@ -67,6 +69,8 @@ pub enum Step<R> {
 pub struct DevicePlan {
     /// Device.
     pub device: DeviceId,
+    /// As it was configured where this was planned.
+    pub path_hash: [u8; 32],
     /// Every outlet of the node on it.
     pub plugs: Vec<String>,
     /// Longest run of one call.
@@ -113,6 +117,7 @@ pub fn level_plans(config: &ClusterConfig, node: &NodeId) -> Vec<LevelPlan> {
                     let device = config.devices.get(id)?;
                     Some(DevicePlan {
                         device: id.clone(),
+                        path_hash: device.path_hash,
                         plugs: device.outlets.get(node)?.clone(),
                         timeout: device.timeout,
                         off_settle: device.off_settle,

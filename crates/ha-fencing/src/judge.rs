@@ -50,6 +50,9 @@ pub fn judge<'a>(
     let Some(plan) = levels.iter().find(|l| l.level == level) else {
         return Err(format!("level {level} is not in the configuration any more"));
     };
+    if plan.devices.is_empty() || plan.devices.iter().any(|d| d.plugs.is_empty()) {
+        return Err(format!("level {level} names no outlet of {}", claim.target)); // S7: nothing read, nothing proven
+    }
     for part in &plan.devices {
         let hash = config.devices.get(&part.device).map(|d| d.path_hash);
         let is_known = evidence(&part.device).is_some_and(|e| {

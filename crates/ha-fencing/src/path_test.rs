@@ -70,6 +70,7 @@ impl PathTest {
         let call = Call {
             id: CallId(self.calls),
             device: self.plan.device.clone(),
+            path_hash: self.plan.path_hash,
             plug,
             action: CallAction::Status,
             timeout: self.plan.timeout,
@@ -128,6 +129,7 @@ mod tests {
     fn run(waived: bool, device: impl Fn(&str) -> CallOutcome) -> PathTestReport {
         let plan = DevicePlan {
             device: "pdu".into(),
+            path_hash: [0; 32],
             plugs: vec!["1".into(), "2".into()],
             timeout: Duration::from_secs(5),
             off_settle: Duration::ZERO,

@@ -38,6 +38,7 @@ impl PowerOn {
         let call = Call {
             id: CallId(u32::try_from(self.next).unwrap_or(u32::MAX)),
             device: device.device.clone(),
+            path_hash: device.path_hash,
             plug: plug.clone(),
             action: CallAction::On,
             timeout: device.timeout,
@@ -186,13 +187,15 @@ impl Node {
     }
 
     fn run_fence(&mut self, id: EffectId, target: &NodeId, call: Call) {
-        let device = self.config.devices.get(&call.device);
+        let device = self.config.devices.get(&call.device).filter(|d| d.path_hash == call.path_hash);
         let (agent, options) = match device {
             Some(device) => (device.agent.clone(), device.options.clone()),
-            // Our configuration lags behind the leader's: the shell finds no such agent and says so.
-            None => {
-                (AgentName::from(format!("(device {} is not configured here)", call.device)), BTreeMap::new())
-            }
+            // Our configuration is not the leader's: the shell finds no such agent and says so. What we would cut
+            // or read may be another machine.
+            None => (
+                AgentName::from(format!("(device {} is not so configured here)", call.device)),
+                BTreeMap::new(),
+            ),
         };
         self.out.push(Effect::RunFence(FenceRun {
             id,

@@ -115,8 +115,8 @@ impl Node {
             (Job::Cut { id, attempt }, ExecResult::Cut(report)) => {
                 self.cut_reported(now, id, attempt, from, &report)
             }
-            (Job::Test { device, target }, ExecResult::Test(report)) => {
-                self.test_reported(now, &device, &target, from, report);
+            (Job::Test { device, target, path_hash }, ExecResult::Test(report)) => {
+                self.test_reported(now, &device, &target, from, path_hash, report);
             }
             (Job::PowerOn { target }, ExecResult::PowerOn(result)) => {
                 lead.power.remove(&target);

@@ -33,7 +33,7 @@ pub(super) enum Key {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Job {
     Cut { id: FenceId, attempt: u32 },
-    Test { device: DeviceId, target: NodeId },
+    Test { device: DeviceId, target: NodeId, path_hash: [u8; 32] },
     PowerOn { target: NodeId },
 }
 

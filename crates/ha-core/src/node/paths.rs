@@ -32,7 +32,7 @@ impl Node {
             lead.paths.insert(key, PathClock { wakes_at: now.boot + timeout, is_running: true, is_asked });
             let is_missing_off_waived =
                 self.config.waivers.contains_key(&Waiver::BelieveAgentThatCallsMissingOutletsOff);
-            let job = Job::Test { device, target: target.clone() };
+            let job = Job::Test { device, target: target.clone(), path_hash: plan.path_hash };
             self.give_job(&executor, &target, job, ExecJob::Test { plan, is_missing_off_waived });
         }
     }
@@ -56,6 +56,7 @@ impl Node {
                     }
                     let plan = DevicePlan {
                         device: device.clone(),
+                        path_hash: spec.path_hash,
                         plugs: plugs.clone(),
                         timeout: spec.timeout,
                         off_settle: spec.off_settle,
@@ -89,6 +90,7 @@ impl Node {
         device: &DeviceId,
         target: &NodeId,
         executor: &NodeId,
+        path_hash: [u8; 32],
         report: PathTestReport,
     ) {
         let timing = self.config.timing;
@@ -97,17 +99,13 @@ impl Node {
         let Some(lead) = &mut self.lead else { return };
         let was_asked = lead.paths.get(&key).is_some_and(|c| c.is_asked);
         lead.paths.insert(key, PathClock { wakes_at: now.boot + pause, is_running: false, is_asked: false });
-        let Some(hash) = self.config.devices.get(device).map(|d| d.path_hash) else { return };
         // "While the node's heartbeats were arriving": judged when the reading comes in.
         let is_alive = *target == self.setup.me || self.membership.is_present(target, now.boot);
         let result = match report.result {
             Ok(()) if !is_alive => return,
-            Ok(()) => Ok(PathEvidence {
-                device: device.clone(),
-                target: target.clone(),
-                path_hash: hash,
-                at: now.wall,
-            }),
+            Ok(()) => {
+                Ok(PathEvidence { device: device.clone(), target: target.clone(), path_hash, at: now.wall })
+            }
             Err(why) => Err(why),
         };
         if was_asked || self.is_path_news(now, device, target, executor, &result) {

@@ -2,8 +2,10 @@
 
 use super::world::World;
 use super::{S, formed};
-use crate::message::PeerMessage;
+use crate::message::{ExecJob, ExecOrder, PeerMessage};
+use ha_fencing::{DevicePlan, LevelPlan};
 use ha_model::{AdminReply, AdminRequest, Notice, Term};
+use std::time::Duration;
 
 #[test]
 fn a_request_that_a_deposed_leader_proposed_is_not_called_done() {
@@ -64,4 +66,26 @@ fn s4_a_daemon_that_restarts_without_quorum_stops_what_was_left_running() {
     world.heal();
     world.run_until(30 * S, "web runs again", |w| w.owner("web").is_some());
     assert!(!world.saw(|n| matches!(n, Notice::StopFailed { .. })));
+}
+
+#[test]
+fn an_executor_whose_devices_are_configured_otherwise_touches_none_of_them() {
+    let mut world = formed();
+    let leader = world.leader();
+    let executor = world.names().into_iter().find(|n| *n != leader && *n != "alpha".into()).expect("a third");
+    let plan = |path_hash| DevicePlan {
+        device: "pdu".into(),
+        path_hash,
+        plugs: vec!["1".into()],
+        timeout: S,
+        off_settle: Duration::ZERO,
+    };
+    let ours = world.path_hash("pdu");
+    for (job, path_hash, is_cut) in [(9001, [7; 32], false), (9002, ours, true)] {
+        let what = ExecJob::Cut(vec![LevelPlan { level: 1, devices: vec![plan(path_hash)] }]);
+        let order = ExecOrder { term: world.term(), job, target: "alpha".into(), what };
+        world.deliver(leader.as_str(), executor.as_str(), PeerMessage::ExecOrder(order));
+        world.run(S / 2);
+        assert_eq!(!world.power_of("alpha"), is_cut, "job {job}: {:?}", world.journal);
+    }
 }

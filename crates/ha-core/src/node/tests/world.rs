@@ -60,6 +60,7 @@ enum Due {
     Persisted { node: NodeId, session: SessionId, id: EffectId },
     Agent { node: NodeId, session: SessionId, id: EffectId, op: AgentOp, instance: String },
     Fence { node: NodeId, session: SessionId, id: EffectId, plug: String, action: CallAction },
+    NoAgent { node: NodeId, session: SessionId, id: EffectId, why: String },
     Wake { node: NodeId, session: SessionId },
     Boot { node: NodeId },
     Connect { a: NodeId, b: NodeId },
@@ -272,6 +273,18 @@ impl World {
         }
     }
 
+    fn leading(&self) -> &Node {
+        self.hosts[&self.leader()].node.as_ref().unwrap()
+    }
+
+    pub fn term(&self) -> Term {
+        self.leading().votes().term()
+    }
+
+    pub fn path_hash(&self, device: &str) -> [u8; 32] {
+        self.leading().config.devices[&device.into()].path_hash
+    }
+
     pub fn is_standby(&self, name: &str) -> bool {
         let node = self.hosts[&self.leader()].node.as_ref().unwrap();
         node.state().node(&name.into()).is_some_and(|r| r.standby.is_some())
@@ -432,6 +445,7 @@ impl World {
             | Due::Persisted { node, .. }
             | Due::Agent { node, .. }
             | Due::Fence { node, .. }
+            | Due::NoAgent { node, .. }
             | Due::Wake { node, .. }
             | Due::Boot { node } => node.clone(),
             Due::Connect { a, .. } => a.clone(),
@@ -468,7 +482,10 @@ impl World {
                     self.step(&y.clone(), input);
                 }
             }
-            Due::Persisted { .. } | Due::Wake { .. } => {}
+            Due::NoAgent { node, session, id, why } if self.is_session(&node, session) => {
+                self.step(&node, Input::FenceCallDone { id, outcome: CallOutcome::Failed { why } });
+            }
+            Due::Persisted { .. } | Due::Wake { .. } | Due::NoAgent { .. } => {}
         }
     }
 
@@ -610,6 +627,11 @@ impl World {
             Effect::RunAgent(run) => {
                 let instance = run.instance.to_string();
                 self.at(MS * 5, Due::Agent { node, session, id: run.id, op: run.op, instance });
+            }
+            Effect::RunFence(run) if run.agent.as_str().starts_with('(') => {
+                let why = format!("there is no agent {}", run.agent);
+                let delay = self.answer_delay;
+                self.at(delay, Due::NoAgent { node, session, id: run.id, why });
             }
             Effect::RunFence(run) => {
                 let delay = self.answer_delay;
