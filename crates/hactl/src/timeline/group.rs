@@ -40,6 +40,8 @@ pub(crate) enum End<'a> {
     HeldNothing { at: WallMs },
     /// The node is back; nothing was cut.
     Back { at: WallMs },
+    /// Not back yet, and nobody asked for a fence: it held nothing.
+    Away,
     /// No proof yet.
     Unproven,
     /// Proven, but this does not run yet.
@@ -90,7 +92,7 @@ fn follow(events: &[TimelineEvent]) -> (usize, End<'_>) {
     let mut before = events.first().map_or(WallMs(0), |event| event.at);
     for (position, event) in events.iter().enumerate() {
         if event.at.0 - before.0 > PAUSE_MAX_MS && requested.is_empty() {
-            return (position, unfinished(&unproven, waiting));
+            return (position, unfinished(&unproven, &requested, waiting));
         }
         before = event.at;
         match &event.notice {
@@ -130,7 +132,7 @@ fn follow(events: &[TimelineEvent]) -> (usize, End<'_>) {
             return (length, end);
         }
     }
-    (events.len(), unfinished(&unproven, waiting))
+    (events.len(), unfinished(&unproven, &requested, waiting))
 }
 
 /// "Back" and "withdrawn" are two events of one thing, in either order.
@@ -141,6 +143,14 @@ fn echoes(events: &[TimelineEvent], end: &End<'_>) -> usize {
     if matches!(end, End::Back { .. }) { events.iter().take_while(is_echo).count() } else { 0 }
 }
 
-fn unfinished<'a>(unproven: &BTreeSet<&NodeId>, waiting: BTreeSet<&'a InstanceId>) -> End<'a> {
-    if unproven.is_empty() { End::Waiting { instances: waiting } } else { End::Unproven }
+fn unfinished<'a>(
+    unproven: &BTreeSet<&NodeId>,
+    requested: &BTreeSet<&NodeId>,
+    waiting: BTreeSet<&'a InstanceId>,
+) -> End<'a> {
+    match (requested.is_empty(), waiting.is_empty()) {
+        (true, false) => End::Waiting { instances: waiting },
+        (true, true) if !unproven.is_empty() => End::Away,
+        (true, true) | (false, _) => End::Unproven,
+    }
 }

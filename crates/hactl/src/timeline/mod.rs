@@ -93,6 +93,7 @@ fn failover_data(failover: &Failover<'_>) -> Value {
         End::Up { at, .. } => ("recovered", Some(*at)),
         End::HeldNothing { at } => ("held-nothing", Some(*at)),
         End::Back { at } => ("back", Some(*at)),
+        End::Away => ("away", None),
         End::Unproven => ("unproven", None),
         End::Waiting { .. } => ("waiting", None),
     };
@@ -206,6 +207,7 @@ fn summary(failover: &Failover<'_>) -> String {
             format!("= {} ms from {since} to its proof of being off; it held nothing", took(*at))
         }
         End::Back { at } => format!("= {} ms from {since} until it was back; nothing was cut", took(*at)),
+        End::Away => format!("= {node} is not back yet; it held nothing, so nobody fences it"),
         End::Unproven => format!("= still open: {node} is not proven off, so nothing is recovered from it"),
         End::Waiting { instances } => {
             let names: Vec<_> = instances.iter().collect();

@@ -99,6 +99,7 @@ fn last_line(events: &[TimelineEvent]) -> String {
 
 #[test]
 fn every_end_is_told() {
+    assert_eq!(last_line(&[lost(0)]), "= alpha is not back yet; it held nothing, so nobody fences it");
     assert_eq!(
         last_line(&[lost(0), requested(1)]),
         "= still open: alpha is not proven off, so nothing is recovered from it"
