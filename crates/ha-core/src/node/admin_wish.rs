@@ -222,6 +222,10 @@ impl Node {
     }
 
     fn fence_confirm(&mut self, now: Now, who: &str, node: &NodeId) -> Outcome {
+        if self.raft.lease_until().is_none_or(|until| until <= now.boot) {
+            // Whom the others hear is not known here any more.
+            return Outcome::Reply(AdminReply::Unavailable { why: self.why_no_leader(now) });
+        }
         if *node == self.setup.me {
             return refused(format!("{node} answers you: it leads the cluster"), "");
         }

@@ -165,7 +165,9 @@ impl Node {
     /// Before `t_lost`: somebody who still hears the node shall lead, and nobody is fenced for our deafness.
     fn hand_over_if_alone(&mut self, now: Now, id: &NodeId, position: u32) {
         let timing = self.config.timing;
-        if self.membership.silence(id, now.boot).is_none_or(|s| s < timing.handover_after) {
+        // One heartbeat more: another may have heard its last one later than we did, and tells of it for so long.
+        let after = timing.handover_after + timing.beat;
+        if self.membership.silence(id, now.boot).is_none_or(|s| s < after) {
             return;
         }
         let Some(to) = self.hearers(now, id, position).next() else { return };

@@ -89,3 +89,33 @@ fn an_executor_whose_devices_are_configured_otherwise_touches_none_of_them() {
         assert_eq!(!world.power_of("alpha"), is_cut, "job {job}: {:?}", world.journal);
     }
 }
+
+#[test]
+fn only_a_quorate_leader_takes_the_word_of_a_human() {
+    let mut world = formed();
+    world.switch_is_dead = true;
+    let leader = world.leader();
+    let others: Vec<_> = world.names().into_iter().filter(|n| *n != leader).collect();
+    world.power_off(others[0].as_str());
+    world.run(3 * S);
+    assert_eq!(world.leader(), leader, "two of three go on");
+    world.cut(&leader, &others[1]);
+    world.run(Duration::from_millis(850));
+    assert_eq!(world.leader(), leader, "it has not given up yet");
+    let asked = world.ask_only(leader.as_str(), AdminRequest::FenceConfirm { node: others[0].clone() });
+    let reply = world.reply(leader.as_str(), asked);
+    assert!(matches!(reply, Some(AdminReply::Unavailable { .. })), "{reply:?}");
+}
+
+#[test]
+fn leadership_stays_where_it_is_when_a_node_is_lost_for_all() {
+    for node in [0, 1] {
+        let mut world = formed();
+        let leader = world.leader();
+        let others: Vec<_> = world.names().into_iter().filter(|n| *n != leader).collect();
+        world.power_off(others[node].as_str());
+        world.run(2 * S);
+        assert!(world.saw(|n| matches!(n, Notice::NodeLost { .. })));
+        assert_eq!(world.leader(), leader, "hearsay of {} was older than its loss", others[node]);
+    }
+}

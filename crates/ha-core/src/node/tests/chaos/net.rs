@@ -163,7 +163,7 @@ impl World {
             let copies = if self.rng.percent(self.net.double) { 2 } else { 1 };
             for _ in 0..copies {
                 let after = self.latency();
-                self.at(after, Due::Beat { to: to.clone(), keys, beat: beat.clone() });
+                self.at(after, Due::Beat { to: to.clone(), keys, beat: Box::new(beat.clone()) });
             }
         }
     }
@@ -179,6 +179,6 @@ impl World {
         let received_at = self.hosts[&to].local(self.t);
         let heard = self.host(&to).heard.entry(beat.from.clone()).or_default();
         *heard = (*heard).max(beat.sent_at);
-        Some(BeatIn { received_at, ..beat })
+        Some(BeatIn { received_at, ..*beat })
     }
 }

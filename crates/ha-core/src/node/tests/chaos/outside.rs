@@ -36,7 +36,7 @@ impl World {
                 AgentOutcome::Cancelled
             }
             AgentOp::Start if run.run.needs_grant && !has_grant && !is_running => AgentOutcome::GrantLapsed,
-            AgentOp::Start if fails && dice % 3 == 0 => {
+            AgentOp::Start if fails && dice.is_multiple_of(3) => {
                 AgentOutcome::NeverStarted { why: "no program".into() }
             }
             AgentOp::Start if fails && dice % 3 == 1 => AgentOutcome::TimedOut,

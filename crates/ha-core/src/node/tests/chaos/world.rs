@@ -28,7 +28,7 @@ const JOURNAL_MAX: usize = 160;
 pub enum Due {
     Message { to: NodeId, from: NodeId, epoch: u64, message: Box<PeerMessage> },
     Stream { to: NodeId, input: Input },
-    Beat { to: NodeId, keys: (SessionId, SessionId), beat: BeatIn },
+    Beat { to: NodeId, keys: (SessionId, SessionId), beat: Box<BeatIn> },
     SendBeats { node: NodeId, session: SessionId },
     Persisted { node: NodeId, session: SessionId },
     Agent { node: NodeId, session: SessionId, id: EffectId },
