@@ -34,6 +34,8 @@ pub const WISH_S: u64 = 2;
 const OFF_LIMIT: Duration = Duration::from_secs(15);
 /// How long fenced nodes stay off: the lab's supplies hold no charge, and no outage contains it.
 const OFF_DWELL: &str = "1s";
+/// How often the cluster is asked before its refusal counts.
+const ASK_TRIES: u32 = 4;
 /// How often it is tried to arrange owner and leader.
 const ARRANGE_TRIES: u32 = 5;
 
@@ -79,8 +81,19 @@ impl Bed {
         Lab::start(spec)
     }
 
-    /// The `data` of what `hactl` answers on any host that runs.
+    /// The `data` of what `hactl` answers. Asked again when leadership moves just then, as an operator would.
     pub fn hactl(&self, args: &[&str]) -> Result<Value> {
+        for _ in 1..ASK_TRIES {
+            match self.ask_once(args) {
+                Err(_) => std::thread::sleep(LOOK),
+                done => return done,
+            }
+        }
+        self.ask_once(args)
+    }
+
+    /// On any host that runs.
+    fn ask_once(&self, args: &[&str]) -> Result<Value> {
         let states = self.hosts()?;
         let able = states.iter().filter(|s| s.is_on && !s.is_frozen && s.services.contains_key(DAEMON));
         let mut why = "no daemon runs".to_owned();

@@ -76,7 +76,7 @@ fn run(options: &Options) -> Result<bool> {
     if let Some(path) = &options.out {
         std::fs::write(path, &text).at("write", path)?;
     }
-    Ok(reports.iter().flat_map(|(_, done)| done).all(Report::is_clean))
+    Ok(reports.iter().all(|(setting, done)| done.iter().all(|report| report.is_clean(setting))))
 }
 
 /// Every row of one setting. A lab that cannot be healed is replaced by a new one.

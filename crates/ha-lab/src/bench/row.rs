@@ -125,6 +125,11 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// Whether the first issue promises figures of idle and busy nodes for this profile; else they are reported.
+    pub fn is_promised_quiet(&self) -> bool {
+        self.profile != "fast"
+    }
+
     /// In words.
     pub fn title(&self) -> String {
         format!(
