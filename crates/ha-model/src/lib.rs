@@ -11,6 +11,7 @@ pub mod notice;
 pub mod origin;
 pub mod time;
 pub mod timing;
+mod words;
 
 pub use admin::*;
 pub use config::*;
