@@ -4,7 +4,7 @@
 //! heartbeats, which each daemon logs once a minute.
 
 use super::bed::{Bed, HOSTS};
-use super::load::Loads;
+use super::load::{Loads, memory};
 use super::refused;
 use crate::cluster::DAEMON;
 use crate::error::{Context, Result};
@@ -30,6 +30,10 @@ pub struct Busy {
     pub load: String,
     /// Processes that made the load.
     pub loads: usize,
+    /// Least memory that was available, MiB.
+    pub available_mib: u64,
+    /// Share of the time in which some task of the machine waited, in words.
+    pub pressure: String,
 }
 
 /// How often it is made sure that the load is there.
@@ -46,15 +50,19 @@ pub fn run(bed: &mut Bed, seconds: u64, number: u32) -> Result<Busy> {
     let dir = bed.dir().join(format!("load{number}"));
     fs::create_dir_all(&dir).at("create", &dir)?;
     let began = Instant::now();
+    let pressed = pressures();
+    let mut available = u64::MAX;
     let mut loads = Loads::start(&dir)?;
     while began.elapsed() < Duration::from_secs(seconds).max(NOTE) {
         std::thread::sleep(LOOK);
+        available = available.min(memory()?.1);
         let missing = loads.missing();
         if missing > 0 {
             return Err(refused(format!("{missing} of {} load processes ended", loads.len())));
         }
     }
     let took = began.elapsed().as_secs_f64();
+    let pressure = in_words(pressed, pressures(), took);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let count = loads.len();
     drop(loads);
@@ -78,7 +86,28 @@ pub fn run(bed: &mut Bed, seconds: u64, number: u32) -> Result<Busy> {
         outage_ms,
         load: load.split(' ').next().unwrap_or_default().to_owned(),
         loads: count,
+        available_mib: available >> 20,
+        pressure,
     })
+}
+
+/// What tasks can wait for, as the kernel counts it (Documentation/accounting/psi.rst).
+const WAITS: [(&str, &str); 3] = [("processors", "cpu"), ("memory", "memory"), ("disk", "io")];
+
+/// Microseconds in which some task waited, since the boot; None where the kernel does not count.
+fn pressures() -> [Option<u64>; 3] {
+    WAITS.map(|(_, file)| {
+        let text = fs::read_to_string(format!("/proc/pressure/{file}")).ok()?;
+        text.lines().next()?.rsplit_once("total=")?.1.parse().ok()
+    })
+}
+
+fn in_words(before: [Option<u64>; 3], after: [Option<u64>; 3], seconds: f64) -> String {
+    let share = |(i, (what, _)): (usize, &(&str, &str))| match (before[i], after[i]) {
+        (Some(a), Some(b)) => format!("{what} {:.0} %", b.saturating_sub(a) as f64 / 1e4 / seconds),
+        _ => format!("{what} not counted"),
+    };
+    WAITS.iter().enumerate().map(share).collect::<Vec<_>>().join(", ")
 }
 
 fn log(bed: &Bed, host: &str) -> Result<String> {
@@ -103,5 +132,11 @@ mod tests {
         assert_eq!(largest(text, "longest gap between heartbeats "), Some(240));
         assert_eq!(largest(text, "latest own beat "), Some(12));
         assert_eq!(largest("", "latest own beat "), None);
+    }
+
+    #[test]
+    fn waits_are_a_share_of_the_time() {
+        let text = in_words([Some(1_000_000), None, Some(0)], [Some(6_000_000), None, Some(1_000_000)], 10.0);
+        assert_eq!(text, "processors 50 %, memory not counted, disk 10 %");
     }
 }

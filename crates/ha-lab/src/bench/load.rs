@@ -79,7 +79,7 @@ fn eat() -> Result<bool> {
 }
 
 /// Total and available memory in bytes.
-fn memory() -> Result<(u64, u64)> {
+pub fn memory() -> Result<(u64, u64)> {
     let text = fs::read_to_string("/proc/meminfo").what(|| "read /proc/meminfo".into())?;
     let bytes = |field: &str| {
         let line = text.lines().find_map(|l| l.strip_prefix(field));

@@ -187,6 +187,8 @@ fn busy_lines(busy: &Busy, setting: &Setting) -> String {
             "watched",
             format!("{:.0} s, {} load processes, load average {}", busy.seconds, busy.loads, busy.load),
         ),
+        ("some task waited for", format!("{} of the time", busy.pressure)),
+        ("least memory available", format!("{} MiB", busy.available_mib)),
         ("nodes suspected", suspected),
         ("elections", busy.elections.to_string()),
         ("largest silence between heartbeats", ms(busy.gap_ms)),
