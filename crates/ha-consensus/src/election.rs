@@ -14,6 +14,11 @@ use crate::state::{Ballot, State};
 use ha_model::{BootNs, NodeId, StoreId, Term};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Duration;
+
+/// Most doublings of the wait for votes: a vote takes two durable writes, one here and one there, and on a disk that
+/// needs longer for them than the first wait each term would be given up just before it is won.
+const WAIT_DOUBLINGS_MAX: u32 = 3;
 
 impl<P: Clone + PartialEq + Debug> Raft<P> {
     /// Whether a quorum (this node included) was heard within `t_lost`.
@@ -94,9 +99,14 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         self.ask_pre_votes();
     }
 
-    fn ballot(&mut self) -> Ballot {
+    fn ballot(&mut self, longest: Duration) -> Ballot {
         self.attempts = self.attempts.saturating_add(1);
-        Ballot { votes: BTreeMap::new(), until: self.now + self.rng.retry(self.settings.retry_max) }
+        Ballot { votes: BTreeMap::new(), until: self.now + self.rng.retry(longest) }
+    }
+
+    /// Longest wait for votes; it doubles with each failed candidacy, of two attempts (pre-vote and vote) each.
+    fn longest_vote(&self) -> Duration {
+        self.settings.retry_max * (1 << (self.attempts / 2).min(WAIT_DOUBLINGS_MAX))
     }
 
     fn other_voters(&self) -> Vec<NodeId> {
@@ -106,7 +116,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
     }
 
     fn ask_pre_votes(&mut self) {
-        let mut ballot = self.ballot();
+        let mut ballot = self.ballot(self.settings.retry_max);
         ballot.votes.insert(self.settings.node.clone(), (self.settings.store, true));
         self.state = State::PreCandidate(ballot);
         let (for_term, last) = (self.hard.term.next(), self.log.last());
@@ -126,7 +136,8 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             return;
         }
         self.enter_term(term, Some(self.settings.node.clone()));
-        self.state = State::Candidate(self.ballot());
+        let longest = self.longest_vote();
+        self.state = State::Candidate(self.ballot(longest));
         let last = self.log.last();
         for node in self.other_voters() {
             let named = self.membership().named(&node);

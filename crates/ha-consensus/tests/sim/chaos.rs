@@ -104,6 +104,7 @@ fn inject(world: &mut World, fault: Fault) {
         Fault::Wipe => wipe(world, i),
         Fault::Weather => {
             world.weather = Weather {
+                write_ms: None,
                 loss: *world.rng.pick(&[0, 0, 5, 30]),
                 duplicate: *world.rng.pick(&[0, 10, 50]),
                 slow: *world.rng.pick(&[0, 1, 10, 40]),

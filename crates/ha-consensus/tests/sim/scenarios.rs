@@ -97,6 +97,18 @@ fn the_next_by_rank_takes_over_in_t_lost() {
     assert_eq!(world.ledger.elections, 2, "one election, no collision");
 }
 
+/// A vote takes two writes, which here take longer than the longest first wait (half of T_lost).
+#[test]
+fn disks_slower_than_the_first_wait_for_votes_still_elect() {
+    for seed in 0..10 {
+        let (mut world, leader) = formed(seed, 0);
+        world.weather.write_ms = Some(300);
+        world.crash(leader);
+        run(&mut world, 8 * T_LOST_MS);
+        assert!(world.leader().is_some(), "seed {seed}: term {:?}", raft(&world, 1).term());
+    }
+}
+
 #[test]
 fn idle_is_silent() {
     let (mut world, _) = formed(4, 0);

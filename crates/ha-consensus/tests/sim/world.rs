@@ -24,6 +24,8 @@ pub struct Weather {
     pub duplicate: u64,
     pub slow: u64,
     pub slow_disk: bool,
+    /// Every write takes exactly this long.
+    pub write_ms: Option<u64>,
     pub stale_beats: u64,
 }
 
@@ -169,7 +171,8 @@ impl World {
         let life = self.hosts[i].life;
         if let Some(persist) = ready.persist {
             let slow = if self.weather.slow_disk { 400 } else { 20 };
-            let due = self.t + self.rng.range(MS / 2, slow * MS);
+            let drawn = self.rng.range(MS / 2, slow * MS);
+            let due = self.t + self.weather.write_ms.map_or(drawn, |ms| ms * MS);
             let id = persist.id;
             self.writes += 1;
             self.hosts[i].writing.push_back(persist);
