@@ -78,6 +78,8 @@ pub enum Presence {
 #[derive(Clone, Debug)]
 struct Peer {
     links: BTreeMap<u8, LinkState>,
+    /// First word of this session, counted or not.
+    began: BootNs,
     last: Option<BootNs>,
     last_one_way: Option<BootNs>,
     newest_sent_at: BootNs,
@@ -121,6 +123,7 @@ impl Membership {
             .is_some_and(|e| e <= beat.received_at && beat.received_at.since(e) <= self.timing.t_lost);
         let fresh = Peer {
             links: BTreeMap::new(),
+            began: beat.received_at,
             last: None,
             last_one_way: None,
             newest_sent_at: BootNs::default(),
@@ -191,6 +194,13 @@ impl Membership {
         self.peers.get(node)?.last.map(|l| now.since(l))
     }
 
+    /// A session of the peer has just begun to speak: none of its heartbeats counted yet, because it cannot have
+    /// heard us before, and `t_lost` has not passed since its first.
+    #[must_use]
+    pub fn is_arriving(&self, node: &NodeId, now: BootNs) -> bool {
+        self.peers.get(node).is_some_and(|p| p.last.is_none() && now.since(p.began) < self.timing.t_lost)
+    }
+
     /// Boot and session of a peer as its newest heartbeats say.
     #[must_use]
     pub fn life(&self, node: &NodeId) -> Option<(Incarnation, SessionId)> {
@@ -230,8 +240,10 @@ impl Membership {
         let t = &self.timing;
         self.peers
             .values()
-            .filter_map(|p| p.last)
-            .flat_map(|last| [last + t.handover_after, last + t.t_lost])
+            .flat_map(|p| match p.last {
+                Some(last) => [last + t.handover_after, last + t.t_lost],
+                None => [p.began + t.t_lost; 2],
+            })
             .filter(|d| *d > now)
             .min()
     }
@@ -335,6 +347,21 @@ mod tests {
         assert!(m.is_present(&beta, now));
         assert!(!m.is_link_up(&beta, 0, now));
         assert!(m.is_link_up(&beta, 1, now));
+    }
+
+    #[test]
+    fn a_session_that_cannot_have_heard_us_yet_is_arriving_for_t_lost() {
+        let mut m = Membership::new(timing());
+        m.beat(&beat(1000));
+        let (beta, at) = ("beta".into(), BootNs::from_ms);
+        assert!(!m.is_arriving(&beta, at(1000)), "it is here");
+        let first = Beat { session: SessionId(2), echo: None, ..beat(5000) };
+        assert_eq!(m.beat(&first), Judgement::OneWay);
+        assert_eq!(m.presence(&beta, at(5000)), Presence::NeverHeard);
+        assert!(m.is_arriving(&beta, at(5999)));
+        assert_eq!(m.next_deadline(at(5000)), Some(at(6000)));
+        m.beat(&Beat { session: SessionId(2), echo: None, ..beat(5900) });
+        assert!(!m.is_arriving(&beta, at(6000)), "it still does not hear us");
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl Node {
             }
             (NodeStatus::Member, Presence::NeverHeard) => {
                 let is_over = self.formation_ends().is_some_and(|end| now.boot >= end);
-                if is_over && !self.is_heard_elsewhere(now, id, position) {
+                let is_arriving = self.membership.is_arriving(id, now.boot);
+                if is_over && !is_arriving && !self.is_heard_elsewhere(now, id, position) {
                     self.propose_lost(now, id, record.incarnation, LostReason::NeverSeen);
                 }
             }

@@ -108,6 +108,17 @@ fn only_a_quorate_leader_takes_the_word_of_a_human() {
 }
 
 #[test]
+fn a_daemon_that_restarts_late_in_the_day_is_not_fenced_for_its_first_word() {
+    let mut world = formed();
+    world.run(30 * S); // past every wait of the formation
+    for name in world.names().into_iter().filter(|n| *n != world.leader()).collect::<Vec<_>>() {
+        world.restart_daemon(name.as_str());
+        world.run(8 * S);
+    }
+    assert!(!world.saw(|n| matches!(n, Notice::NodeLost { .. } | Notice::FenceRequested { .. })));
+}
+
+#[test]
 fn leadership_stays_where_it_is_when_a_node_is_lost_for_all() {
     for node in [0, 1] {
         let mut world = formed();

@@ -27,7 +27,7 @@ impl World {
         let is_late = now.0 > until + self.stop_bound();
         // A stop that fails is no fault of the core's.
         let is_stopping = host.runs.values().any(|r| r.run.op == AgentOp::Stop);
-        let is_owed = is_late && self.agents_fail == 0 && !is_stopping;
+        let is_owed = is_late && self.agents_fail == 0 && !is_stopping && !host.has_stop_failed;
         assert!(!is_owed || host.running.is_empty(), "S4: {:?} on {id} without a grant", host.running);
         self.host(id).checked = applied;
     }

@@ -79,6 +79,8 @@ pub struct Host {
     pub disk_free_at: u64,
     pub is_disk_broken: bool,
     pub thawed_at: BootNs,
+    /// A stop failed here in this boot: what runs on is the watchdog's.
+    pub has_stop_failed: bool,
     pub grant: Option<BootNs>,
     pub wake: Option<u64>,
     pub parked: Vec<Due>,
@@ -113,6 +115,7 @@ impl Host {
             disk_free_at: 0,
             is_disk_broken: false,
             thawed_at: BootNs(0),
+            has_stop_failed: false,
             grant: None,
             wake: None,
             parked: vec![],

@@ -45,7 +45,10 @@ impl World {
                 if fails { AgentOutcome::Failed { why: "half of it".into() } } else { AgentOutcome::Running }
             }
             AgentOp::Stop if run.is_cancelled => AgentOutcome::Cancelled,
-            AgentOp::Stop if fails && dice == 0 => AgentOutcome::Failed { why: "it does not stop".into() },
+            AgentOp::Stop if fails && dice == 0 => {
+                self.host(id).has_stop_failed = true;
+                AgentOutcome::Failed { why: "it does not stop".into() }
+            }
             AgentOp::Stop => {
                 if self.host(id).running.remove(&instance) {
                     self.tell(format!("{instance} stopped on {id}"));

@@ -146,6 +146,7 @@ impl World {
             return;
         }
         host.is_on = true;
+        host.has_stop_failed = false;
         host.boots += 1;
         host.base = i128::from(t) - i128::from(uptime);
         let boot = host.boots;
