@@ -45,14 +45,25 @@ fn control_an_owner_cut_from_all_that_keeps_its_power_is_a_second_owner() {
     assert!(found.iter().any(|v| matches!(v, Violation::TwoMacs(_))), "{found:?}");
 }
 
-#[test]
-fn an_owner_that_the_leader_alone_does_not_hear_stays() {
+/// Owner and one other node do not hear each other, the third hears both: nobody is fenced, the service stays.
+fn cut_from_one(leads: bool) {
     let cluster = Cluster::start(Plan::default());
-    let before = cluster.place_owner(false);
-    cluster.cut(&before.host, &cluster.leader(), Direction::Both, None).unwrap();
+    let before = cluster.place_owner(leads);
+    let other = if leads { cluster.others(&[&before.host])[0].clone() } else { cluster.leader() };
+    cluster.cut(&before.host, &other, Direction::Both, None).unwrap();
     nothing_happens(&cluster, &before.host);
     let after = cluster.answer();
     assert_eq!((after.host, after.pid), (before.host, before.pid));
+}
+
+#[test]
+fn an_owner_that_the_leader_alone_does_not_hear_stays() {
+    cut_from_one(false);
+}
+
+#[test]
+fn an_owner_that_leads_and_does_not_hear_one_of_two_stays() {
+    cut_from_one(true);
 }
 
 #[test]
