@@ -37,8 +37,10 @@ pub(super) struct Local {
     /// The leader we follow: its term, its name.
     follows: Option<(Term, NodeId)>,
     had_grant: bool,
-    /// When leftovers of an earlier session are looked for, unless a grant comes before; `None`: it is decided.
+    /// When leftovers of an earlier session are looked for, unless a grant holds; `None`: the time has come.
     leftovers_at: Option<BootNs>,
+    /// They were looked for.
+    has_looked: bool,
 }
 
 impl Local {
@@ -55,6 +57,7 @@ impl Local {
             follows: None,
             had_grant: false,
             leftovers_at: Some(grant_due),
+            has_looked: false,
         }
     }
 
@@ -274,16 +277,16 @@ impl Node {
         self.report_if_due();
     }
 
-    /// S4 for a daemon that restarted where no leader reaches it. It never had a grant that could lapse, and its
-    /// log may be ahead of what it knows to be committed: what an earlier session of this boot may have left
-    /// running is looked for, and stopped where it runs.
+    /// S4 for a daemon that restarted where no leader reaches it, or none for long enough to order probes: its log
+    /// may be ahead of what it knows to be committed, so what an earlier session of this boot may have left running
+    /// is looked for, and stopped where it runs.
     fn look_for_leftovers(&mut self, now: Now) {
-        if self.local.leftovers_at.take_if(|at| *at <= now.boot).is_none()
-            || self.grant.until().is_some()
-            || !self.is_member_role(&self.setup.me)
-        {
+        self.local.leftovers_at.take_if(|at| *at <= now.boot);
+        let is_due = self.local.leftovers_at.is_none() && !self.local.has_looked;
+        if !is_due || self.grant.holds(now.boot) || !self.is_member_role(&self.setup.me) {
             return;
         }
+        self.local.has_looked = true;
         let config = Arc::clone(&self.config);
         for (resource, spec) in config.resources.iter().filter(|(_, r)| !r.objects.is_empty()) {
             let id = InstanceId::from(resource.as_str());
