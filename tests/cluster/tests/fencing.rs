@@ -2,7 +2,7 @@
 //! operator's ways out. Judged by who answers, what reaches the disk and what the power switch truly did.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, LONG, Plan, SOON, SecondPdu, edit_cluster_file, write_secret};
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, SecondPdu, edit_cluster_file, helper, write_secret};
 use ha_lab::PowerEffect;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -63,6 +63,34 @@ fn a_human_confirms_what_the_dead_switch_cannot() {
     cluster.pdu_fault("pdu-a", Value::Null).unwrap();
     cluster.power_on(&old).unwrap();
     cluster.wait_for_service();
+}
+
+/// S7: a node that may have been cut is refused everything, but it is heard: no human's word is taken of it.
+#[test]
+fn a_condemned_node_that_speaks_is_not_confirmed_off() {
+    let cluster = Cluster::start(plan());
+    let old = cluster.owner();
+    let other = cluster.others(&[&old])[0].clone();
+    cluster.pdu_fault("pdu-a", unreachable()).unwrap();
+    cluster.freeze(&old).unwrap();
+    cluster.wait_event(&other, &[&old, "attempt 1 did not prove it off"], LONG);
+    cluster.thaw(&old).unwrap();
+    // Its heartbeats are on the wire again.
+    let (helper, tape) = (helper().display().to_string(), cluster.dir().join("tape").display().to_string());
+    let number = cluster.spec().host(&old).unwrap().number.to_string();
+    for host in cluster.others(&[&old]) {
+        let record = [&helper, "record", &tape, "3", &number, &format!("{host}.net0")];
+        assert!(cluster.exec_lab(&record, SOON).unwrap().is_success());
+    }
+    let confirm = ["fence", "confirm", &old, "--yes-i-made-sure-it-is-off"];
+    cluster.hold("no word is taken of it", Duration::from_secs(3), || {
+        let refused = cluster.hactl(&other, &confirm);
+        refused.code == Some(1) && refused.stderr.contains("hears it")
+    });
+    cluster.pdu_fault("pdu-a", Value::Null).unwrap();
+    cluster.wait_owner_other_than(&old, LONG);
+    cluster.wait_cut(&old);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
 }
 
 /// S2 S7: the first level is dead, the second cuts.

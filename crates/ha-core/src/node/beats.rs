@@ -16,8 +16,9 @@ impl Node {
     pub(super) fn beat(&mut self, now: Now, beat: BeatIn) {
         let body = &beat.body;
         if self.is_over(&beat.from, body.incarnation) {
+            self.heard_ended.insert(beat.from.clone(), beat.received_at);
             self.heard_after_its_end(now, &beat.from);
-            return; // S18: nothing of a condemned boot counts
+            return; // S18: nothing of a condemned boot counts, but that it speaks is known
         }
         let sha = self.config.sha256;
         let same_config = body.config == [sha[0], sha[1], sha[2], sha[3]];
@@ -82,8 +83,10 @@ impl Node {
             .keys()
             .enumerate()
             .filter(|(_, id)| {
-                self.membership.silence(id, now.boot).is_some_and(|s| s <= timing.beat * HEARD_BEATS)
-                    && self.membership.is_present(id, now.boot)
+                let is_heard = |silence| silence <= timing.beat * HEARD_BEATS;
+                let is_present = self.membership.is_present(id, now.boot);
+                self.membership.silence(id, now.boot).is_some_and(is_heard) && is_present
+                    || self.heard_ended.get(*id).is_some_and(|at| is_heard(now.boot.since(*at)))
             })
             .fold(0u32, |bits, (i, _)| bits | 1 << i);
         let sha = self.config.sha256;

@@ -73,6 +73,8 @@ pub struct Node {
     core_acks: BTreeMap<NodeId, (Incarnation, BootNs)>,
     streams: BTreeSet<NodeId>,
     daemon_gone: BTreeMap<NodeId, BootNs>,
+    /// When a boot that is over or condemned was last heard: it is not off, whatever a human says (S7).
+    heard_ended: BTreeMap<NodeId, BootNs>,
     warnings: Vec<(Level, String)>,
     is_beat_urgent: bool,
     write_failed: Option<String>,
@@ -133,6 +135,7 @@ impl Node {
             core_acks: BTreeMap::new(),
             streams: BTreeSet::new(),
             daemon_gone: BTreeMap::new(),
+            heard_ended: BTreeMap::new(),
             warnings: Vec::new(),
             is_beat_urgent: true,
             write_failed: None,

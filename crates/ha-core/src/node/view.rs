@@ -285,7 +285,9 @@ impl Node {
     }
 
     pub(super) fn heard_by(&self, now: Now, node: &NodeId) -> Option<NodeId> {
-        if self.membership.is_present(node, now.boot) {
+        let t_lost = self.config.timing.t_lost;
+        let is_ended_heard = self.heard_ended.get(node).is_some_and(|at| now.boot.since(*at) < t_lost);
+        if self.membership.is_present(node, now.boot) || is_ended_heard {
             return Some(self.setup.me.clone());
         }
         let position = self.config.nodes.keys().position(|id| id == node)?;
