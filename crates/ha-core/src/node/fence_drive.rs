@@ -24,8 +24,8 @@ pub(super) struct FenceClock {
 /// The leader's clock for switching a node on.
 #[derive(Clone, Debug)]
 pub(super) struct PowerClock {
+    /// The end of the dwell; then, while an executor is at it, until when it may take.
     pub wakes_at: BootNs,
-    pub is_running: bool,
 }
 
 impl Node {
@@ -67,15 +67,20 @@ impl Node {
             .filter(|id| self.state.node(id).is_some_and(|r| r.status == NodeStatus::Member))
             .cloned()
             .collect();
-        candidates.sort_by_key(|id| (!self.has_passed(id, target), id != me));
-        let passed = candidates.iter().filter(|id| self.has_passed(id, target)).count();
+        candidates.sort_by_key(|id| (!self.has_passed(now, id, target), id != me));
+        let passed = candidates.iter().filter(|id| self.has_passed(now, id, target)).count();
         let pool = if passed > 0 { passed } else { candidates.len() };
         (pool > 0).then(|| candidates[attempts as usize % pool].clone())
     }
 
-    fn has_passed(&self, executor: &NodeId, target: &NodeId) -> bool {
+    /// Whether the executor's newest test of some path to the target passed, and is no older than such a test may be.
+    fn has_passed(&self, now: Now, executor: &NodeId, target: &NodeId) -> bool {
+        let fresh = i64::try_from(self.config.timing.path_fresh.as_millis()).unwrap_or(i64::MAX);
         self.state.paths.values().any(|by_node| {
-            by_node.get(target).and_then(|p| p.tests.get(executor)).is_some_and(|t| t.failed.is_none())
+            by_node
+                .get(target)
+                .and_then(|p| p.tests.get(executor))
+                .is_some_and(|t| t.failed.is_none() && now.wall.0 - t.at.0 < fresh)
         })
     }
 
@@ -187,17 +192,20 @@ impl Node {
                 Power::OnRequested { .. } => true,
                 Power::Assumed | Power::On | Power::OnFailed { .. } => false,
             };
+            // An earlier attempt that never reported may still send its off: wait until none can be alive.
+            let wait = match power {
+                Power::Off { attempts: 2.., .. } => {
+                    dwell.max(Attempt::longest(&level_plans(&self.config, &id)) + EXECUTOR_MARGIN)
+                }
+                _ => dwell,
+            };
             let Some(lead) = &mut self.lead else { return };
             if !may_return {
                 lead.power.remove(&id);
                 continue;
             }
-            let clock = lead
-                .power
-                .entry(id.clone())
-                .or_insert(PowerClock { wakes_at: now.boot + dwell, is_running: false })
-                .clone();
-            if clock.is_running || now.boot < clock.wakes_at {
+            let clock = lead.power.entry(id.clone()).or_insert(PowerClock { wakes_at: now.boot + wait });
+            if now.boot < clock.wakes_at {
                 continue;
             }
             self.request_power_on(now, &id);
@@ -246,7 +254,7 @@ impl Node {
         if !lead.is_serving {
             return;
         }
-        lead.power.insert(target.clone(), PowerClock { wakes_at: deadline, is_running: true });
+        lead.power.insert(target.clone(), PowerClock { wakes_at: deadline });
         let devices = levels.into_iter().flat_map(|l| l.devices).collect();
         self.give_job(executor, target, Job::PowerOn { target: target.clone() }, ExecJob::PowerOn(devices));
     }

@@ -110,9 +110,10 @@ impl ClusterState {
             return Err(format!("no off was sent to {}", proof.target)); // S7
         }
         let returns = !matches!(fence.reason, FenceReason::Asked { .. });
+        let attempts = fence.attempts;
         self.fences.remove(&id);
         let mut notices = vec![Notice::FenceReadOff { node: proof.target.clone(), marks }];
-        notices.extend(self.take_proof(proof, at, returns)?);
+        notices.extend(self.take_proof(proof, at, (returns, attempts))?);
         Ok(notices)
     }
 
@@ -129,11 +130,16 @@ impl ClusterState {
             return Err(format!("{} is not lost", proof.target));
         }
         self.fences.retain(|_, f| f.target != proof.target);
-        self.take_proof(proof, at, false)
+        self.take_proof(proof, at, (false, 0))
     }
 
     /// Takes a proof in: closes what it covers, and ends the boot.
-    fn take_proof(&mut self, proof: &FenceProof, at: WallMs, returns: bool) -> Result<Vec<Notice>, Void> {
+    fn take_proof(
+        &mut self,
+        proof: &FenceProof,
+        at: WallMs,
+        (returns, attempts): (bool, u32),
+    ) -> Result<Vec<Notice>, Void> {
         let freed = self.close_covered(&proof.target, proof.incarnation, &proof.scope);
         if proof.scope != ProofScope::Everything {
             return Ok(vec![Notice::FenceProven {
@@ -154,7 +160,7 @@ impl ClusterState {
         if let Some(incarnation) = proof.incarnation {
             record.end(incarnation);
         }
-        record.power = Power::Off { since: at, level, returns: returns && level > 0 };
+        record.power = Power::Off { since: at, level, returns: returns && level > 0, attempts };
         record.freed_by_word = if level == 0 { freed.clone() } else { Vec::new() };
         let window = i64::try_from(FENCE_WINDOW.as_millis()).unwrap_or(i64::MAX);
         record.fenced_at.retain(|t| at.0 - t.0 < window);

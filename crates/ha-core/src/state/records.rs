@@ -95,6 +95,8 @@ pub enum Power {
         level: u32,
         /// Whether it comes back by itself.
         returns: bool,
+        /// Attempts that it took; all but the last may have left an agent behind.
+        attempts: u32,
     },
     /// On was ordered.
     OnRequested {

@@ -107,7 +107,10 @@ impl ClusterState {
                 FailureRecord { at, op, why: why.clone() },
             );
         }
-        if state == InstanceState::Stopped {
+        let was_quiet =
+            matches!(was, InstanceState::Unknown | InstanceState::Probing | InstanceState::Stopped);
+        if state == InstanceState::Stopped && !was_quiet {
+            // The stop that was wished for; a node that never ran it says nothing about that.
             self.wishes.restart.remove(&ResourceId::from(instance.as_str()));
         }
         let (instance, node) = (instance.clone(), node.clone());
