@@ -3,16 +3,13 @@
 
 use ha_cluster_tests::{Cluster, LONG, Plan, SOON};
 
-/// An orderly move has no time in which a loss must be noticed (1 s); the rest is slack for a busy machine.
-const MOVE_OUTAGE_MS: f64 = 1000.0;
-
-/// Nobody lost its power, nobody was an owner twice, and the client waited no longer than an orderly move takes.
-fn was_orderly(cluster: &Cluster, since_ns: u64) {
+/// Nobody lost its power, nobody was an owner twice, and the client is served again. (How long it was not is what the
+/// bench measures.)
+fn was_orderly(cluster: &Cluster) {
+    cluster.answer();
     let judge = cluster.judge();
     assert_eq!(judge.two_owners(), []);
     assert!(cluster.hosts_named().iter().all(|h| judge.cuts_of(h) == 0), "{:?}", judge.power);
-    let outage_ms = cluster.longest_outage_ms(since_ns).expect("it is over");
-    assert!(outage_ms < MOVE_OUTAGE_MS, "{outage_ms} ms without an answer");
 }
 
 #[test]
@@ -22,7 +19,7 @@ fn standby_empties_a_node_and_online_fills_it_by_preference_only() {
     cluster.hactl_ok(&old.host, &["node", "standby", &old.host]);
     let new = cluster.wait_owner_other_than(&old.host, SOON);
     cluster.wait_blocks(&new.host, 10);
-    was_orderly(&cluster, old.t_ns);
+    was_orderly(&cluster);
     cluster.hactl_ok(&old.host, &["node", "online", &old.host]);
     cluster
         .wait("the node to be online", SOON, || cluster.state_of(&old.host, "nodes", &old.host) == "online");
@@ -41,13 +38,13 @@ fn a_move_goes_where_it_is_told_and_ends_by_itself() {
     let new = cluster.wait_owner_other_than(&old.host, SOON);
     assert_eq!(new.host, target);
     cluster.wait_blocks(&target, 10);
-    was_orderly(&cluster, old.t_ns);
+    was_orderly(&cluster);
     // Elsewhere without a name, and back is as good as anywhere.
     cluster.hactl_ok(&old.host, &["resource", "move", "vip", "--for", "1s"]);
     let third = cluster.wait_owner_other_than(&target, SOON);
     assert_ne!(third.host, target);
     cluster.wait_blocks(&third.host, 10);
-    was_orderly(&cluster, old.t_ns);
+    was_orderly(&cluster);
 }
 
 #[test]
@@ -58,7 +55,7 @@ fn a_restart_is_a_new_process_in_the_same_place() {
     cluster.wait("another process to answer", SOON, || cluster.answer().pid != before.pid);
     assert_eq!(cluster.owner(), before.host);
     cluster.wait("the cluster to be quiet", LONG, || cluster.is_quiet());
-    was_orderly(&cluster, before.t_ns);
+    was_orderly(&cluster);
     let mac = cluster.mac_of(&before.host);
     assert!(cluster.arp().rounds().unwrap().iter().all(|r| r.macs.iter().all(|m| *m == mac)));
 }
