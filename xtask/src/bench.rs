@@ -53,9 +53,9 @@ struct Failover {
     /// Write the tables to this file too.
     #[arg(long)]
     out: Option<String>,
-    /// Keep logs and timelines of failed runs in this directory.
+    /// Keep logs and timelines of runs that failed or missed their target in this directory.
     #[arg(long)]
-    keep_failed: Option<String>,
+    keep: Option<String>,
     /// Build without optimisation: for work on the benchmark itself, its figures mean nothing.
     #[arg(long)]
     debug: bool,
@@ -109,7 +109,7 @@ fn arguments(programs: &Path, options: &Failover, build: &str) -> Vec<String> {
     add("--busy-s", options.busy_s.map(|n| n.to_string()));
     add("--idle-s", options.idle_s.map(|n| n.to_string()));
     add("--out", options.out.clone());
-    add("--keep-failed", options.keep_failed.clone());
+    add("--keep", options.keep.clone());
     out
 }
 

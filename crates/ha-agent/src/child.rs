@@ -161,11 +161,9 @@ pub(crate) async fn launch(ready: Ready, leash: &Leash) -> Result<Child, Failure
     let keeps_thread = ready.prepared.dies_with_thread;
     let thread = std::thread::Builder::new().name("agent-start".into()).stack_size(THREAD_STACK_BYTES);
     let body = move || {
-        let result = start(&ready.prepared);
+        let result = start(&ready.prepared).map(|started| Unclaimed(Some(started)));
         drop(ready);
-        if let Err(Ok(unwanted)) = tell.send(result) {
-            discard(&unwanted);
-        } else if keeps_thread {
+        if tell.send(result).is_ok() && keeps_thread {
             // Ends when the child has been waited for: the sender is dropped.
             let _ = held.recv();
         }
@@ -177,7 +175,7 @@ pub(crate) async fn launch(ready: Ready, leash: &Leash) -> Result<Child, Failure
     thread.spawn(body).map_err(|e| from_io(Stage::Clone, e))?;
     // Only a panic of the thread drops the sender: whether the child was executed is then unknown.
     let vanished = Failure { stage: Stage::Following, errno: Errno::ECANCELED };
-    let started = told.await.map_err(|_| vanished)??;
+    let Some(started) = told.await.map_err(|_| vanished)??.0.take() else { return Err(vanished) };
     leash.joined(started.pid);
     let _thread = keeps_thread.then_some(hold);
     let pidfd = crate::fd::readable(started.pidfd).map_err(|e| {
@@ -198,12 +196,18 @@ fn start(prepared: &Prepared) -> Result<Started, Failure> {
     spawn::spawn(prepared)
 }
 
-/// Nobody waits for this child any more.
-fn discard(started: &Started) {
-    // Both fail only when the child is gone already.
-    let _ =
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(started.pid), nix::sys::signal::Signal::SIGKILL);
-    let _ = waitid(Id::PIDFd(started.pidfd.as_fd()), WaitPidFlag::WEXITED);
+/// A child on its way to whoever asked for it. Where that one is gone, before the message or after it, the child is
+/// ended and collected.
+struct Unclaimed(Option<Started>);
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        let Some(started) = self.0.take() else { return };
+        // Both fail only when the child is gone already.
+        let pid = nix::unistd::Pid::from_raw(started.pid);
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        let _ = waitid(Id::PIDFd(started.pidfd.as_fd()), WaitPidFlag::WEXITED);
+    }
 }
 
 impl Child {

@@ -118,6 +118,8 @@ pub fn sweep() -> Result<Vec<PathBuf>> {
             match remove(&path) {
                 Ok(()) => swept.push(path),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                // Another user's: he sweeps it.
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
                 Err(e) => return Err(e).at("sweep", &path),
             }
         }

@@ -42,9 +42,6 @@ const WORLD: [&str; 13] = [
 /// Behind these nothing is looked at: `cpufeatures` asks the processor what it can, on some systems by libc.
 const HARMLESS: [&str; 1] = ["cpufeatures"];
 
-/// Exceptions: crate, dependency, reason. None is needed for long; each names its end.
-const EXCEPTIONS: [(&str, &str, &str); 0] = [];
-
 /// A crate: what of ours it may use, and what besides in its tests.
 struct Row(&'static str, &'static [&'static str], &'static [&'static str]);
 
@@ -172,9 +169,6 @@ fn judge_pure(m: &Manifest<'_>, graph: &BTreeMap<String, BTreeSet<String>>) -> V
     let mut found = Vec::new();
     let is_foreign = |d: &&String| TABLE.iter().all(|row| row.0 != d.as_str());
     for d in m.normal.iter().filter(is_foreign) {
-        if EXCEPTIONS.iter().any(|(of, what, _)| *of == m.name && what == d) {
-            continue;
-        }
         if !PURE_MAY_TAKE.contains(&d.as_str()) {
             let text = format!("{} is pure: {d} is none of {}", m.name, PURE_MAY_TAKE.join(", "));
             found.push(Finding::error(m.path, m.line(d), text));
@@ -182,11 +176,6 @@ fn judge_pure(m: &Manifest<'_>, graph: &BTreeMap<String, BTreeSet<String>>) -> V
             let text = format!("{} is pure, and {d} brings {door}", m.name);
             found.push(Finding::error(m.path, m.line(d), text));
         }
-    }
-    for (_, what, _) in EXCEPTIONS.iter().filter(|(of, what, _)| *of == m.name && !m.normal.contains(*what)) {
-        let text =
-            format!("the exception of {} for {what} is needed no more: take it out of the table", m.name);
-        found.push(Finding::error(m.path, 0, text));
     }
     found
 }
@@ -273,9 +262,9 @@ mod tests {
     }
 
     #[test]
-    fn a_new_crate_and_an_old_exception_are_noticed() {
+    fn a_new_crate_is_noticed_and_nothing_is_excepted() {
         assert!(found("ha-new", "")[0].contains("not in the table"));
-        assert!(found("ha-config", "[dependencies]\nring = \"0.17\"\n").is_empty());
-        assert!(found("ha-config", "")[0].contains("needed no more"));
+        assert!(found("ha-config", "[dependencies]\nring = \"0.17\"\n")[0].contains("pure"));
+        assert!(found("ha-config", "").is_empty());
     }
 }

@@ -232,10 +232,11 @@ impl Bed {
         self
     }
 
-    /// What would explain a failed run: the timeline and the daemons' logs.
-    pub fn keep_evidence(&self, to: Option<&Path>, row: Row, number: u32) {
+    /// What would explain a failed or slow run: timeline, status and logs of each daemon, what the power switch did.
+    pub fn keep_evidence(&self, to: Option<&Path>, setting: &Setting, row: Row, number: u32) {
         let Some(to) = to else { return };
-        let dir = to.join(format!("{}-{number}", row.word()));
+        let name = format!("{}-{}-{}-{number}", setting.profile, setting.off_settle_ms, row.word());
+        let dir = to.join(name);
         let kept = std::fs::create_dir_all(&dir).and_then(|()| {
             let words: [(&str, &[&str]); 2] =
                 [("timeline", &["hactl", "timeline", "--all"]), ("status", &["hactl", "status"])];

@@ -100,9 +100,11 @@ fn measure(
             let outcome = match made {
                 Ok(mut healthy) => {
                     let outcome = one(options, &mut healthy, row, number);
-                    match &outcome {
-                        Ok(_) => bed = Some(healthy),
-                        Err(_) => healthy.keep_evidence(options.keep_failed.as_deref(), row, number),
+                    if is_worth_keeping(&outcome, row, setting) {
+                        healthy.keep_evidence(options.keep.as_deref(), setting, row, number);
+                    }
+                    if outcome.is_ok() {
+                        bed = Some(healthy);
                     }
                     outcome
                 }
@@ -113,6 +115,16 @@ fn measure(
         reports.push(report);
     }
     reports
+}
+
+/// A failed run, and one that took longer than its target.
+fn is_worth_keeping(outcome: &Result<Outcome>, row: Row, setting: &Setting) -> bool {
+    match outcome {
+        Err(_) => true,
+        Ok(Outcome::Timed(m)) => row.target_ms(setting, 0.0).is_some_and(|target| m.total_ms > target),
+        Ok(Outcome::Idle(_)) => false,
+        Ok(Outcome::Busy(busy)) => !busy.suspected.is_empty(),
+    }
 }
 
 /// What one run gives.

@@ -64,9 +64,9 @@ pub struct Options {
     /// Write the tables to this file too.
     #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Keep logs and timelines of failed runs in this directory.
+    /// Keep logs and timelines of runs that failed or missed their target in this directory.
     #[arg(long)]
-    pub keep_failed: Option<PathBuf>,
+    pub keep: Option<PathBuf>,
     /// What was built, for the head of the table.
     #[arg(long)]
     pub build: Option<String>,

@@ -45,7 +45,7 @@ struct Options {
     /// Append each command and what came of it to this file, one JSON object a line.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// Faults from the start, such as '{"slow_ms":500,"unknown":[2]}'.
+    /// Faults from the start, such as `{"slow_ms":500,"unknown":[2]}`.
     #[arg(long, value_name = "JSON")]
     faults: Option<String>,
     /// What SNMP says the device is.
