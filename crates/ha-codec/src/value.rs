@@ -7,7 +7,7 @@
 use bincode::config::{self, Configuration, Limit, LittleEndian, Varint};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Decoding claims at most this many times its input, or [`SMALLEST_CLAIM`] where that is more. A `u128` of one
+/// Decoding claims at most this many times its input, or `SMALLEST_CLAIM` where that is more. A `u128` of one
 /// byte on the wire claims 16; the rest is the step between the limits, which bincode wants as constants.
 pub const DECODE_EXPANSION_MAX: usize = 256;
 

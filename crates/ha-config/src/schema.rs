@@ -317,7 +317,7 @@ pub static GROUP: Section = Section {
     ],
 };
 
-/// `[timing]`: one key for each time of the table, see [`crate::timing_fields`].
+/// `[timing]`: one key for each time of the table, see `timing_fields`.
 pub static TIMING: Section = Section {
     title: "[timing]",
     keys: &[

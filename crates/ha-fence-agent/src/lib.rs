@@ -1,7 +1,7 @@
 //! The standard fence-agent contract, for fence agents written in Rust.
 //!
 //! Purpose: an agent describes itself ([`AgentDescription`]), implements [`Device`] for its hardware and calls
-//! [`run`]; options, actions, metadata, time limits, secrets and exit codes are the same for all of them and
+//! [`run()`]; options, actions, metadata, time limits, secrets and exit codes are the same for all of them and
 //! as other cluster managers expect (ClusterLabs `FenceAgentAPI.md`).
 //!
 //! Must not know: any protocol of a power switch, and nothing of our cluster.

@@ -171,7 +171,7 @@ pub enum SecretError {
         /// Which file or program.
         path: String,
     },
-    /// More than [`MAX_SECRET_BYTES`].
+    /// More than `MAX_SECRET_BYTES`.
     #[error("{path} gives more than {MAX_SECRET_BYTES} bytes: not a secret")]
     TooLong {
         /// Which file or program.

@@ -26,7 +26,7 @@ pub struct Timing {
     pub status_sleep: Duration,
     /// How many times switching on is tried, at least 1.
     pub retry_on: u32,
-    /// Whether time-outs are disabled: the three limits above are then [`LAST_RESORT`].
+    /// Whether time-outs are disabled: the three limits above are then `LAST_RESORT`.
     pub disabled: bool,
 }
 

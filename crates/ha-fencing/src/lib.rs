@@ -4,7 +4,7 @@
 //!
 //! Invariants (S7): unknown is never off; off counts only after the command, read at least twice a settle time
 //! apart on every outlet of every device of one level, and only where the path was once read on while the node
-//! lived ([`judge`]).
+//! lived ([`judge()`]).
 
 mod attempt;
 mod backoff;

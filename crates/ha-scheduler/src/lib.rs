@@ -36,10 +36,10 @@ pub fn plan(snapshot: &Snapshot) -> Result<Plan, PlanError> {
     plan_with(snapshot, &History::default())
 }
 
-/// As [`plan`], knowing where instances ran before they were stopped.
+/// As [`plan()`], knowing where instances ran before they were stopped.
 ///
 /// # Errors
-/// As [`plan`].
+/// As [`plan()`].
 pub fn plan_with(snapshot: &Snapshot, history: &History) -> Result<Plan, PlanError> {
     let valid = validate::validate(snapshot)?;
     let expanded = expand::expand(&valid);

@@ -146,6 +146,8 @@ fn a_new_session_takes_the_old_streams_place_at_once() {
     let relay = TcpRelay::start(through, all[&node("beta")][0]);
     let mut setup = Setup::new("alpha", &ca, &all);
     setup.peers.get_mut(&node("beta")).unwrap()[0] = through;
+    // Long enough that the relay is not passed over on a busy machine.
+    setup.times = Times::from_t_lost(Duration::from_secs(60));
     let mut beta = Setup::new("beta", &ca, &all);
     // Long enough that the old stream cannot end by its silence.
     beta.times = Times::from_t_lost(Duration::from_secs(60));
