@@ -56,6 +56,8 @@ impl Cleaner {
     /// Makes an empty directory for a lab. What an ended lab left there is removed, anything else is refused.
     pub fn fresh_dir(&self, dir: &Path) -> Result<PathBuf> {
         let dir = std::path::absolute(dir).at("resolve", dir)?;
+        // Held meanwhile: nothing is made any more while a signal ends it all.
+        let mut held = self.held();
         if Remote::open(&dir).is_ok_and(|lab| lab.hosts().is_ok()) {
             return Err(refused(format!("a lab runs in {} already", dir.display())));
         }
@@ -70,7 +72,7 @@ impl Cleaner {
             std::fs::remove_dir_all(&dir).at("empty", &dir)?;
         }
         std::fs::create_dir_all(&dir).at("create", &dir)?;
-        self.held().dir = Some(dir.clone());
+        held.dir = Some(dir.clone());
         Ok(dir)
     }
 

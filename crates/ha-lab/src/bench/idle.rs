@@ -19,7 +19,8 @@ struct Usage {
     processes: u32,
     rss_kib: u64,
     pss_kib: u64,
-    cpu_ticks: u64,
+    own_ticks: u64,
+    child_ticks: u64,
     received_bytes: u64,
     sent_bytes: u64,
 }
@@ -35,8 +36,10 @@ pub struct NodeIdle {
     pub pss_mib: f64,
     /// Processes.
     pub processes: u32,
-    /// Processor time in percent of one core.
-    pub cpu_percent: f64,
+    /// Its own processor time in percent of one core.
+    pub own_percent: f64,
+    /// That of what it started and buried: the checks of services, with all that they execute.
+    pub child_percent: f64,
     /// Bytes sent and received on all links, a second.
     pub sent_per_s: f64,
     /// See above.
@@ -69,7 +72,8 @@ pub fn run(bed: &Bed, seconds: u64) -> Result<Vec<NodeIdle>> {
             rss_mib: b.rss_kib as f64 / 1024.0,
             pss_mib: b.pss_kib as f64 / 1024.0,
             processes: b.processes,
-            cpu_percent: per_s(a.cpu_ticks, b.cpu_ticks) / ticks_per_s * 100.0,
+            own_percent: per_s(a.own_ticks, b.own_ticks) / ticks_per_s * 100.0,
+            child_percent: per_s(a.child_ticks, b.child_ticks) / ticks_per_s * 100.0,
             sent_per_s: per_s(a.sent_bytes, b.sent_bytes),
             received_per_s: per_s(a.received_bytes, b.received_bytes),
             seconds,
@@ -91,7 +95,8 @@ pub fn print_usage() -> Result<()> {
         processes: 0,
         rss_kib: 0,
         pss_kib: 0,
-        cpu_ticks: 0,
+        own_ticks: 0,
+        child_ticks: 0,
         received_bytes: 0,
         sent_bytes: 0,
     };
@@ -109,7 +114,9 @@ pub fn print_usage() -> Result<()> {
             usage.processes += 1;
             usage.rss_kib += kib(&rollup, "Rss:");
             usage.pss_kib += kib(&rollup, "Pss:");
-            usage.cpu_ticks += ticks(&stat);
+            let (own, children) = ticks(&stat);
+            usage.own_ticks += own;
+            usage.child_ticks += children;
         }
     }
     let dev = fs::read_to_string("/proc/net/dev").what(|| "read /proc/net/dev".into())?;
@@ -126,10 +133,12 @@ fn kib(rollup: &str, field: &str) -> u64 {
     line.and_then(|l| l.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-/// utime, stime, cutime, cstime: fields 14 to 17 of proc(5)'s stat.
-fn ticks(stat: &str) -> u64 {
+/// utime + stime and cutime + cstime: fields 14 to 17 of proc(5)'s stat.
+fn ticks(stat: &str) -> (u64, u64) {
     let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    after_name.split(' ').skip(11).take(4).filter_map(|f| f.parse::<u64>().ok()).sum()
+    let mut fields = after_name.split(' ').skip(11).map(|f| f.parse::<u64>().unwrap_or(0));
+    let mut two = || fields.by_ref().take(2).sum();
+    (two(), two())
 }
 
 /// Received and sent bytes of an `ethN` line of /proc/net/dev.
@@ -146,7 +155,7 @@ mod tests {
     #[test]
     fn counters_as_the_kernel_writes_them() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 900 0 0 0 11 22 33 44 20 0 9 0 100 1000 250";
-        assert_eq!(ticks(stat), 110);
+        assert_eq!(ticks(stat), (33, 77));
         assert_eq!(kib("Rss:                2048 kB\nPss:  1000 kB\n", "Pss:"), 1000);
         let line = "  eth0: 1000 10 0 0 0 0 0 0 2000 20 0 0 0 0 0 0";
         assert_eq!(interface_bytes(line), Some((1000, 2000)));

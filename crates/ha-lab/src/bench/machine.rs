@@ -17,8 +17,7 @@ const START_LIMIT: Duration = Duration::from_secs(5);
 /// What it is.
 pub struct Machine {
     head: Vec<(&'static str, String)>,
-    load_before: String,
-    load_after: String,
+    load: String,
     /// From starting the service's program to its first answer, without any cluster, milliseconds.
     pub own_start: Option<Summary>,
 }
@@ -43,15 +42,9 @@ impl Machine {
                 ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
                 ("build", build),
             ],
-            load_before: load(),
-            load_after: String::new(),
+            load: load(),
             own_start: Summary::of((0..STARTS).filter_map(|_| own_start_ms())),
         }
-    }
-
-    /// At the end.
-    pub fn look_again(&mut self) {
-        self.load_after = load();
     }
 
     /// The head of the document.
@@ -60,10 +53,7 @@ impl Machine {
         for (name, value) in &self.head {
             out += &format!("| {name} | {value} |\n");
         }
-        out += &format!(
-            "| load average over 1, 5, 15 minutes | {} before, {} after; the benchmark itself makes about 1 |\n",
-            self.load_before, self.load_after
-        );
+        out += &format!("| load average over 1, 5, 15 minutes, before | {} |\n", self.load);
         let own = self.own_start.map_or("not known".to_owned(), |s| {
             format!(
                 "{:.0} / {:.0} / {:.0} ms (smallest, median, largest of {STARTS})",
@@ -74,7 +64,8 @@ impl Machine {
     }
 }
 
-fn load() -> String {
+/// The load average over 1, 5 and 15 minutes.
+pub fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
@@ -138,15 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn the_head_names_the_load_before_and_after() {
+    fn the_head_names_the_load() {
         let machine = Machine {
             head: vec![("kernel", "6.1".into())],
-            load_before: "0.1 0.2 0.3".into(),
-            load_after: "1.1 1.2 1.3".into(),
+            load: "0.1 0.2 0.3".into(),
             own_start: Summary::of([4.0]),
         };
         let text = machine.markdown();
         assert!(text.contains("| kernel | 6.1 |"));
-        assert!(text.contains("0.1 0.2 0.3 before, 1.1 1.2 1.3 after"));
+        assert!(text.contains("before | 0.1 0.2 0.3 |"));
     }
 }

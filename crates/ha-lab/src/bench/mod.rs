@@ -29,8 +29,8 @@ use bed::Bed;
 use cleaner::Cleaner;
 use machine::Machine;
 use row::{Row, Setting};
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::Write;
+use std::path::Path;
 use table::{Report, Timed};
 
 /// Does what the command line asks; false when a run failed.
@@ -58,25 +58,37 @@ fn run(options: &Options) -> Result<bool> {
     }
     let settings = options.settings()?;
     let cleaner = Cleaner::begin()?;
-    let mut machine = Machine::look(options.build.as_deref());
-    let mut reports: Vec<(Setting, Vec<Report>)> = Vec::new();
+    let machine = Machine::look(options.build.as_deref());
+    let mut document = Document { text: String::new(), file: options.out.as_deref() };
+    document.add(&machine.markdown())?;
+    let mut is_clean = true;
     for setting in settings {
-        let rows = options.rows(&setting);
         eprintln!("# {}", setting.title());
-        let done = measure(options, &programs, &cleaner, &setting, &rows);
-        reports.push((setting, done));
+        let reports = measure(options, &programs, &cleaner, &setting, &options.rows(&setting));
+        is_clean &= reports.iter().all(|report| report.is_clean(&setting));
+        document.add(&format!("\n{}", table::render(&setting, &reports, &machine)))?;
     }
-    machine.look_again();
-    let mut text = machine.markdown();
-    for (setting, done) in &reports {
-        let _ = write!(text, "\n{}", table::render(setting, done, &machine));
+    document.add(&format!("\nAt the end the load average was {}.\n", machine::load()))?;
+    Ok(is_clean)
+}
+
+/// What is printed and written piece by piece, so that what was measured is not lost when the rest is interrupted.
+struct Document<'a> {
+    text: String,
+    file: Option<&'a Path>,
+}
+
+impl Document<'_> {
+    fn add(&mut self, piece: &str) -> Result<()> {
+        // A reader that went away is no failure of the measurement.
+        let mut out = std::io::stdout();
+        let _ = out.write_all(piece.as_bytes()).and_then(|()| out.flush());
+        self.text += piece;
+        match self.file {
+            Some(path) => std::fs::write(path, &self.text).at("write", path),
+            None => Ok(()),
+        }
     }
-    // A reader that went away is no failure of the measurement.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    if let Some(path) = &options.out {
-        std::fs::write(path, &text).at("write", path)?;
-    }
-    Ok(reports.iter().all(|(setting, done)| done.iter().all(|report| report.is_clean(setting))))
 }
 
 /// Every row of one setting. A lab that cannot be healed is replaced by a new one.

@@ -146,18 +146,19 @@ fn idle(nodes: &[NodeIdle], setting: &Setting) -> String {
     let targets = format!("targets: ≤ {RSS_MAX_MIB:.0} MiB resident, ≤ {CPU_MAX_PERCENT:.0} % of a core");
     let targets = if setting.is_promised_quiet() { targets.as_str() } else { "reported only" };
     let mut out = format!("\n### Idle, over {seconds:.0} s ({targets})\n\n");
-    out += "| node | resident MiB | proportional MiB | processes | % of a core | bytes/s sent | bytes/s received | |\n";
-    out += "| --- | --- | --- | --- | --- | --- | --- | --- |\n";
+    out += "| node | resident MiB | proportional MiB | processes | % of a core, itself | its checks | bytes/s sent | bytes/s received | |\n";
+    out += "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
     for n in nodes {
-        let is_met = n.rss_mib <= RSS_MAX_MIB && n.cpu_percent <= CPU_MAX_PERCENT;
+        let is_met = n.rss_mib <= RSS_MAX_MIB && n.own_percent + n.child_percent <= CPU_MAX_PERCENT;
         let _ = writeln!(
             out,
-            "| {} | {:.1} | {:.1} | {} | {:.2} | {:.0} | {:.0} | {} |",
+            "| {} | {:.1} | {:.1} | {} | {:.2} | {:.2} | {:.0} | {:.0} | {} |",
             n.node,
             n.rss_mib,
             n.pss_mib,
             n.processes,
-            n.cpu_percent,
+            n.own_percent,
+            n.child_percent,
             n.sent_per_s,
             n.received_per_s,
             match (setting.is_promised_quiet(), is_met) {
