@@ -12,7 +12,7 @@ use ha_lab::{
     LabSpec, Remote, arp_watch, cgroup, check, exec, host_launch, lab_init, ledger, network, outer, power,
     probe, supervisor, web, web_ask,
 };
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -177,7 +177,7 @@ enum Cmd {
         interface: String,
         /// Address.
         #[arg(long)]
-        target: Ipv4Addr,
+        target: IpAddr,
         /// How often, in milliseconds.
         #[arg(long, default_value_t = 20)]
         every_ms: u64,

@@ -10,12 +10,15 @@ use crate::spec::{LabSpec, ServiceSpec, ipv4};
 use crate::switch::{HTTP_PASSWORD, HTTP_USER, WRITE_COMMUNITY};
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The virtual address of the usual cluster.
 pub const VIP: &str = "10.0.0.100";
+/// The same by IPv6, in the network of the hosts' own (`spec::ipv6`).
+pub const VIP6: &str = "fd00:4841::100";
 /// Service name of the daemon.
 pub const DAEMON: &str = "hanode";
 
@@ -76,13 +79,27 @@ impl Default for ClusterPlan {
 
 /// The virtual address on `eth0` and the tiny web service behind it, as group `front`.
 pub fn usual_resources() -> String {
+    let address = VIP.parse().expect("an address");
+    let group = "\n[[group]]\nname = \"front\"\nmembers = [\"vip\", \"web\"]\n";
+    vip_resource(address) + &web_resource(address) + group
+}
+
+/// The resource `vip`: this address on `eth0`.
+pub fn vip_resource(address: IpAddr) -> String {
+    let prefix = if address.is_ipv4() { 24 } else { 64 };
     format!(
         "\n[[resource]]\nname = \"vip\"\nagent = \"vip\"\n\
-         options = {{ address = \"{VIP}/24\", interface = \"eth0\" }}\n\
-         \n[[resource]]\nname = \"web\"\nagent = \"exec\"\n\
-         options = {{ start = \"{PROGRAM} web --listen {VIP}:80\", check = \"{PROGRAM} ask {VIP}:80\" }}\n\
-         monitor = {{ interval = \"1s\", timeout = \"3s\" }}\n\
-         \n[[group]]\nname = \"front\"\nmembers = [\"vip\", \"web\"]\n"
+         options = {{ address = \"{address}/{prefix}\", interface = \"eth0\" }}\n"
+    )
+}
+
+/// The resource `web`: the tiny web service at this address.
+pub fn web_resource(address: IpAddr) -> String {
+    let listen = SocketAddr::new(address, 80);
+    format!(
+        "\n[[resource]]\nname = \"web\"\nagent = \"exec\"\n\
+         options = {{ start = \"{PROGRAM} web --listen {listen}\", check = \"{PROGRAM} ask {listen}\" }}\n\
+         monitor = {{ interval = \"1s\", timeout = \"3s\" }}\n"
     )
 }
 

@@ -300,8 +300,8 @@ impl Remote {
         Ok(Client::of(self, name))
     }
 
-    /// Starts asking who has an address of the public link, every 20 ms.
-    pub fn arp_watch(&self, name: &str, address: std::net::Ipv4Addr) -> Result<ArpWatch> {
+    /// Starts asking who has an address of the public link, every 20 ms: by ARP, or by neighbour discovery.
+    pub fn arp_watch(&self, name: &str, address: std::net::IpAddr) -> Result<ArpWatch> {
         let target = address.to_string();
         let args = ["arp-watch", "--interface", "eth0", "--target", &target, "--every-ms", "20"];
         self.watch(name, args.map(Into::into).to_vec())?;

@@ -39,6 +39,8 @@ pub mod json_log;
 pub mod lab;
 pub mod lab_init;
 pub mod ledger;
+pub mod ndp;
+pub mod neighbour;
 pub mod network;
 pub mod observe;
 pub mod outage;

@@ -15,7 +15,7 @@ pub struct ProbeRecord {
     pub ok: bool,
     /// First line of the body, bounded; the reason of the failure when not ok.
     pub line: String,
-    /// MAC behind the address in the client's own neighbour table when the answer came (IPv4 on this link).
+    /// MAC behind the address in the client's own neighbour table when the answer came (on the public link).
     pub mac: Option<String>,
 }
 

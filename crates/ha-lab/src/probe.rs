@@ -6,8 +6,9 @@
 use crate::clock::boot_ns;
 use crate::error::{Context, Result};
 use crate::json_log::{FILE_MAX, JsonLog};
+use crate::neighbour::mac_of;
 use crate::outage::ProbeRecord;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 /// Most probes under way at once; with the usual 5 ms and 50 ms there are eleven.
 const UNDER_WAY_MAX: usize = 256;
+/// The observers' port on the public link.
+const INTERFACE: &str = "eth0";
 /// Most of the first line that is kept.
 const FIRST_LINE_MAX: usize = 160;
 
@@ -71,7 +74,7 @@ async fn send_all(
                 Err(_) => (false, "no answer in time".into()),
             };
             let end_ns = boot_ns();
-            let mac = if ok { neighbour(target.ip()) } else { None };
+            let mac = if ok { mac_of(target.ip(), INTERFACE) } else { None };
             // The receiver is gone only when the process ends.
             let _ = results.send(ProbeRecord { t_ns, end_ns, ok, line, mac }).await;
         });
@@ -98,15 +101,4 @@ async fn ask(target: SocketAddr, request: &str) -> std::io::Result<String> {
         Some(line) if !line.is_empty() => Ok(line.chars().take(FIRST_LINE_MAX).collect()),
         _ => Err(std::io::Error::other("an empty answer")),
     }
-}
-
-/// MAC of an IPv4 address in this namespace's neighbour table.
-fn neighbour(address: IpAddr) -> Option<String> {
-    let IpAddr::V4(address) = address else { return None };
-    let table = std::fs::read_to_string("/proc/net/arp").ok()?;
-    let text = address.to_string();
-    table.lines().skip(1).find_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        (words.first() == Some(&text.as_str())).then(|| words.get(3).map(|mac| mac.to_string()))?
-    })
 }

@@ -5,7 +5,6 @@ mod common;
 
 use common::{SOON, spec, start, web};
 use ha_lab::{ClientSpec, PROGRAM, PowerEffect, ServiceSpec, wait_for};
-use std::net::Ipv4Addr;
 
 const VIP: &str = "10.0.0.100";
 
@@ -75,7 +74,7 @@ fn a_frozen_host_is_an_outage_though_its_kernel_answers() {
 #[test]
 fn two_owners_of_an_address_are_seen() {
     let lab = start(spec(&["alpha", "beta"]));
-    let watch = lab.arp_watch("owners", VIP.parse::<Ipv4Addr>().unwrap()).unwrap();
+    let watch = lab.arp_watch("owners", VIP.parse().unwrap()).unwrap();
     watch.wait_macs(&[], SOON).unwrap();
     take_vip(&lab, "alpha");
     watch.wait_macs(&["02:00:48:41:00:0b"], SOON).unwrap();
@@ -85,6 +84,26 @@ fn two_owners_of_an_address_are_seen() {
     assert!(!watch.double_owners().unwrap().is_empty());
     lab.sh("alpha", &format!("ip address del {VIP}/24 dev eth0"));
     watch.wait_macs(&["02:00:48:41:00:0c"], SOON).unwrap();
+}
+
+#[test]
+fn two_owners_of_an_ipv6_address_are_seen_and_a_client_knows_the_mac() {
+    const VIP6: &str = "fd00:4841::100";
+    let mut plan = spec(&["alpha", "beta"]);
+    plan.1 = plan.1.with_service(&web(&format!("[{VIP6}]:80")));
+    let lab = start(plan);
+    let take = |host: &str| lab.sh(host, &format!("ip address add {VIP6}/64 dev eth0 nodad"));
+    let watch = lab.arp_watch("owners", VIP6.parse().unwrap()).unwrap();
+    watch.wait_macs(&[], SOON).unwrap();
+    take("alpha");
+    watch.wait_macs(&["02:00:48:41:00:0b"], SOON).unwrap();
+    let client = lab.client("c", &ClientSpec::parse(&format!("http://[{VIP6}]/")).unwrap()).unwrap();
+    let answer = client.wait_ok(SOON).unwrap();
+    assert_eq!((answer.host(), answer.mac.as_deref()), (Some("alpha"), Some("02:00:48:41:00:0b")));
+    assert_eq!(watch.double_owners().unwrap(), []);
+    take("beta");
+    watch.wait_macs(&["02:00:48:41:00:0b", "02:00:48:41:00:0c"], SOON).unwrap();
+    assert!(!watch.double_owners().unwrap().is_empty());
 }
 
 #[test]
