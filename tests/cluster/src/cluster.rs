@@ -5,9 +5,10 @@
 use crate::dump;
 use crate::judge::Judge;
 use crate::plan::{Plan, SecondPdu};
-use ha_lab::cluster::{ClusterPlan, DAEMON, Programs, VIP, install, with_daemon};
+use ha_lab::cluster::{ClusterPlan, DAEMON, Programs, install, with_daemon};
 use ha_lab::{ArpWatch, Client, ClientSpec, Lab, LabSpec, Remote, find_program};
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -62,9 +63,9 @@ impl Cluster {
             let missing: Vec<String> = ha_lab::check::check().iter().map(|f| f.to_string()).collect();
             panic!("{e}\nthis machine:\n{}", missing.join("\n"));
         });
-        let target = ClientSpec::parse(&format!("http://{VIP}/")).expect("an address");
+        let target = ClientSpec::http(SocketAddr::new(plan.address, 80));
         let client = lab.client("client", &target).expect("the client starts");
-        let arp = lab.arp_watch("arp", VIP.parse().expect("an address")).expect("the watch starts");
+        let arp = lab.arp_watch("arp", plan.address).expect("the watch starts");
         let cluster = Self { lab, client, arp, orderly_until_ns: Cell::new(0), dir };
         if plan.wait_for_service {
             cluster.wait_for_service();

@@ -229,7 +229,10 @@ mod tests {
 
     #[test]
     fn two_macs_in_a_round_are_condemned() {
-        let round = |macs: &[&str]| ArpRound { t_ns: 1, macs: macs.iter().map(|m| m.to_string()).collect() };
+        let round = |macs: &[&str]| {
+            let macs = macs.iter().map(|m| m.to_string()).collect();
+            ArpRound { t_ns: 1, macs, ..ArpRound::default() }
+        };
         let judge = Judge { rounds: vec![round(&["x"]), round(&[]), round(&["x", "y"])], ..Judge::default() };
         assert_eq!(judge.two_owners(), [Violation::TwoMacs(round(&["x", "y"]))]);
     }

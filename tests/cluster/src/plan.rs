@@ -3,9 +3,10 @@
 //! Must not know: how it is put up.
 
 use ha_lab::LabSpec;
-use ha_lab::cluster::{SwitchFace, usual_resources};
+use ha_lab::cluster::{SwitchFace, VIP, VIP6, vip_resource, web_resource};
 use ha_lab::spec::{LEDGER_NUMBER, LEDGER_PORT, ipv4};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// What `pdu-b` is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Plan {
     pub second_pdu: SecondPdu,
     /// Single times, by their name in `[timing]`; `off_settle` and `startup_wait` among them.
     pub timing: BTreeMap<String, String>,
+    /// The address that is asked and watched from outside; the one of `front`.
+    pub address: IpAddr,
     /// The `[[resource]]` tables of the members of group `front`, in order, with their names.
     pub front: Vec<(String, String)>,
     /// The writer, among those.
@@ -67,7 +70,8 @@ impl Default for Plan {
             face: SwitchFace::Snmp,
             second_pdu: SecondPdu::Unused,
             timing: BTreeMap::new(),
-            front: vip_and_web(),
+            address: VIP.parse().expect("an address"),
+            front: vip_and_web(VIP.parse().expect("an address")),
             writer: Writer::InFront,
             prefer: BTreeMap::new(),
             more_toml: String::new(),
@@ -79,6 +83,17 @@ impl Default for Plan {
 }
 
 impl Plan {
+    /// The same with an IPv6 address, which an outside client asks for by neighbour discovery.
+    pub fn ipv6(self) -> Self {
+        let address = VIP6.parse().expect("an address");
+        Self { address, front: vip_and_web(address), ..self }
+    }
+
+    /// The same with profile `fast`.
+    pub fn fast(self) -> Self {
+        Self { profile: "fast".into(), ..self }
+    }
+
     /// The same with one time changed.
     pub fn time(mut self, name: &str, value: &str) -> Self {
         self.timing.insert(name.into(), value.into());
@@ -119,15 +134,8 @@ impl Plan {
 }
 
 /// The usual address and web service of the lab, one table each.
-pub fn vip_and_web() -> Vec<(String, String)> {
-    let usual = usual_resources();
-    let tables = usual.split("\n[[").filter(|t| t.starts_with("resource]]"));
-    let mut named = Vec::new();
-    for (name, table) in ["vip", "web"].iter().zip(tables) {
-        assert!(table.contains(&format!("name = \"{name}\"")), "the lab's usual resources changed:\n{usual}");
-        named.push((name.to_string(), format!("\n[[{}\n", table.trim_end())));
-    }
-    named
+pub fn vip_and_web(address: IpAddr) -> Vec<(String, String)> {
+    vec![("vip".into(), vip_resource(address)), ("web".into(), web_resource(address))]
 }
 
 /// An `exec` resource; `more` are further lines of its table.

@@ -132,8 +132,15 @@ fn an_owner_that_hears_nobody_is_fenced_though_all_hear_it() {
 }
 
 #[test]
-fn control_an_owner_cut_one_way_that_keeps_its_power_writes_on() {
+fn control_an_owner_that_nobody_hears_and_that_keeps_its_power_writes_on() {
     let cluster = one_way(true, true);
+    let found = cluster.judge().two_owners();
+    assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
+}
+
+#[test]
+fn control_an_owner_that_hears_nobody_and_that_keeps_its_power_writes_on() {
+    let cluster = one_way(false, true);
     let found = cluster.judge().two_owners();
     assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
 }

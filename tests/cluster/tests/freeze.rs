@@ -1,7 +1,7 @@
 //! The owner freezes in the middle of its writes and goes on later: "too busy to answer is not dead". Guards S1 S2 S7.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, Plan, Violation, Writer};
+use ha_cluster_tests::{Answer, Cluster, Plan, Violation, Writer};
 use ha_lab::cluster::SwitchFace;
 use serde_json::json;
 
@@ -9,6 +9,17 @@ use serde_json::json;
 fn thawed_after_the_takeover(leads: bool, lie: bool) -> Cluster {
     let cluster = Cluster::start(Plan { writer: Writer::First, ..Plan::default() });
     let old = cluster.place_owner(leads);
+    freeze_and_thaw(cluster, &old, lie)
+}
+
+/// The same with the shortest times; who leads is left to chance.
+fn thawed_after_the_takeover_fast(lie: bool) -> Cluster {
+    let cluster = Cluster::start(Plan { writer: Writer::First, ..Plan::default().fast() });
+    let old = cluster.answer();
+    freeze_and_thaw(cluster, &old, lie)
+}
+
+fn freeze_and_thaw(cluster: Cluster, old: &Answer, lie: bool) -> Cluster {
     if lie {
         cluster.make_switches_lie();
     }
@@ -39,6 +50,19 @@ fn a_frozen_owner_that_leads_writes_nothing_after_the_takeover() {
 #[test]
 fn control_a_frozen_owner_that_keeps_its_power_writes_after_the_takeover() {
     let cluster = thawed_after_the_takeover(false, true);
+    let found = cluster.judge().two_owners();
+    assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
+}
+
+#[test]
+fn with_the_fast_profile_a_frozen_owner_writes_nothing_after_the_takeover() {
+    let cluster = thawed_after_the_takeover_fast(false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn control_with_the_fast_profile_a_frozen_owner_that_keeps_its_power_writes_after_the_takeover() {
+    let cluster = thawed_after_the_takeover_fast(true);
     let found = cluster.judge().two_owners();
     assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
 }

@@ -35,3 +35,17 @@ fn the_owner_loses_its_power_and_does_not_lead() {
 fn the_owner_loses_its_power_and_leads() {
     the_owner_loses_its_power(true);
 }
+
+/// With the shortest times. (How short they are is what the bench measures.)
+#[test]
+fn with_the_fast_profile_the_owner_loses_its_power() {
+    let cluster = Cluster::start(Plan::default().fast());
+    let old = cluster.answer();
+    cluster.power_off(&old.host).unwrap();
+    cluster.wait_owner_other_than(&old.host, SOON);
+    cluster.wait_blocks_of_others(&old.host, 10);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+    cluster.wait("the old owner to be on again", LONG, || cluster.host_state(&old.host).unwrap().is_on);
+    cluster.wait("the old owner to take part again", LONG, || cluster.is_quiet());
+    assert_eq!(cluster.judge().two_owners(), []);
+}

@@ -1,5 +1,5 @@
 //! What tests do inside a lab and no other program does: record heartbeats from the wire, send them again, throw
-//! garbage at a port, and stop one thread of a process.
+//! garbage at a port, stop one thread of a process, and post to a daemon's socket.
 //!
 //! Must not know: keys, formats, clusters. A recorded frame is bytes; what a daemon makes of it is its own affair.
 
@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -31,6 +32,7 @@ fn main() -> Result<()> {
         ["loiter", count, seconds, targets @ ..] => {
             loiter(count.parse()?, Duration::from_secs(seconds.parse()?), targets)
         }
+        ["post", socket, path, body] => post(socket, path, body),
         ["stall", pid_file, thread, seconds] => {
             stall(pid_file, thread, Duration::from_secs(seconds.parse()?))
         }
@@ -142,6 +144,25 @@ fn loiter(count: usize, time: Duration, targets: &[&str]) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+    Ok(())
+}
+
+/// Posts a file to a path of a daemon's socket; prints the body of the answer, whatever its status.
+fn post(socket: &str, path: &str, body: &str) -> Result<()> {
+    let body = fs::read(body)?;
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: hanode\r\nContent-Type: application/json\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(&body)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (_, body) = answer.split_once("\r\n\r\n").ok_or_else(|| format!("no HTTP: {answer}"))?;
+    println!("{body}");
     Ok(())
 }
 
