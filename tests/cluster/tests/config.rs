@@ -1,8 +1,9 @@
 //! Cluster files with mistakes, and cluster files that change while the cluster runs.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Writer, exec_resource};
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Writer, exec_resource, helper};
 use ha_lab::Output;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Where the file of a host is, for the host.
@@ -79,6 +80,75 @@ fn a_bad_cluster_file_is_refused_everywhere_and_changes_nothing() {
     assert_eq!(sha(&cluster, "beta"), before);
     assert_eq!(cluster.events("alpha").len(), events, "{:#?}", cluster.events("alpha"));
     cluster.hold_undisturbed(&owner, Duration::from_millis(500));
+}
+
+/// A cluster file sent straight to a daemon's socket, past every check of the command; the daemon's answer.
+fn post_config(cluster: &Cluster, host: &str, text: &str) -> Value {
+    let request = json!({"config-apply": {"name": BAD, "text": text}});
+    post(cluster, host, "/v1/request", &request.to_string())
+}
+
+fn post(cluster: &Cluster, host: &str, path: &str, body: &str) -> Value {
+    cluster.write_config(host, "request.json", body);
+    let post = ["cluster-helper", "post", "/run/ha/hanode.sock", path, "/etc/ha/request.json"];
+    let out = cluster.exec(host, &post, SOON).unwrap();
+    assert!(out.is_success(), "{out:?}");
+    serde_json::from_str(&out.stdout).unwrap_or_else(|e| panic!("{e}: {out:?}"))
+}
+
+/// The daemon relies on nobody's check: what is sent straight to its socket is refused with the same diagnostics, by
+/// the leader and by who passes it on to him.
+#[test]
+fn a_bad_cluster_file_past_the_command_is_refused_by_the_daemon_and_changes_nothing() {
+    let cluster = Cluster::start(Plan { adjust: |spec| spec.tools.push(helper()), ..Plan::default() });
+    let (owner, good, leader) = (cluster.answer(), cluster.cluster_file(), cluster.leader());
+    let before = sha(&cluster, &leader);
+    let follower = cluster.others(&[&leader])[0].clone();
+    let vip = &good[good.find("\n[[resource]]").unwrap()..];
+    let vip = &vip[..vip[1..].find("\n[[").unwrap() + 1];
+    let cases = [
+        good.replace("interface = ", "interfce = "),
+        good.replace("\"vip\", \"web\"", "\"vpi\", \"web\""),
+        good.replace(", gamma = [\"3\"]", ""),
+        good.replace("beta = [\"2\"]", "beta = [\"1\"]"),
+        good.replacen("\n[[group]]", &format!("{}\n[[group]]", vip.replace("\"vip\"", "\"vip2\"")), 1),
+        good.replace("\n[timing]\n", "\n[timing]\nt_lease = \"950ms\"\n"),
+        "name = [".into(),
+        String::new(),
+    ];
+    for text in &cases {
+        assert_ne!(text, &good);
+        cluster.write_config(&leader, "bad.toml", text);
+        let checked = words(&cluster.hactl(&leader, &["config", "check", BAD]));
+        let diagnostics = cluster.json(&leader, &["config", "check", BAD])["diagnostics"].clone();
+        let errors = diagnostics.as_array().unwrap().iter().filter(|d| d["severity"] == "error").count();
+        assert!(errors > 0, "{checked}");
+        for host in [&leader, &follower] {
+            let answer = post_config(&cluster, host, text);
+            let why = answer["reply"]["refused"]["why"].as_str();
+            let why = why.unwrap_or_else(|| panic!("not refused by {host}: {answer}\n{text}"));
+            let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+            let (findings, _) = why.rsplit_once(&format!("{BAD}: {errors} error")).unwrap_or_else(|| {
+                panic!("{errors} findings of the command, but the daemon of {host}: {why}\n{checked}")
+            });
+            assert!(checked.contains(findings.trim()), "daemon:\n{findings}\ncommand:\n{checked}");
+        }
+    }
+    // What is no request at all, or too long for one.
+    for body in ["{\"config-apply\": 7}".to_string(), "[".repeat(100_000), " ".repeat(3 << 20)] {
+        let answer = post(&cluster, &leader, "/v1/request", &body);
+        assert!(answer["error"]["message"].is_string(), "{answer}");
+    }
+    assert_eq!(post(&cluster, &leader, "/v1/nothing", "{}")["error"]["code"], "wrong-protocol");
+    assert!(cluster.hosts_named().iter().all(|h| sha(&cluster, h) == before));
+    cluster.hold_undisturbed(&owner.host, Duration::from_millis(500));
+    let now = cluster.answer();
+    assert_eq!((now.host, now.pid), (owner.host, owner.pid));
+    // And a good one is taken by the same way.
+    let better = good.replace("stickiness = 1000", "stickiness = 7");
+    let answer = post_config(&cluster, &follower, &better);
+    assert!(answer["reply"]["done"].is_object(), "{answer}");
+    assert_ne!(sha(&cluster, &leader), before);
 }
 
 /// What is unsafe can be waived by name, and the name is shown for ever after.
