@@ -14,12 +14,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::device::{Device, DeviceError, Outlet, Power, Reading};
+use crate::patience::Patience;
 use crate::settings::Settings;
 
 /// First pause between two readings; doubled up to `stonith_status_sleep`. Short, because a relay needs
 /// milliseconds and an outage lasts as long as we wait.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// Pause before a command that got no answer is sent again.
+/// Pause before a command that got no answer, or the device's error, is sent again.
 const RESEND_PAUSE: Duration = Duration::from_millis(250);
 
 /// The actions of the fence-agent contract that talk to a device, and those that do not.
@@ -164,7 +165,7 @@ impl<D: Device> Run<'_, D> {
             match reading {
                 Reading::On => on = true,
                 Reading::Off => {}
-                Reading::Unknown(why) => unknown = Some((plug, why)),
+                Reading::Changing(why) | Reading::Unknown(why) => unknown = Some((plug, why)),
             }
         }
         match unknown {
@@ -211,29 +212,46 @@ impl<D: Device> Run<'_, D> {
         let deadline = Instant::now() + timing.power_timeout;
         let plugs = self.plugs().await?;
         let mut first_error = None;
+        let mut commanded = Vec::new();
         for plug in &plugs {
-            if let Err(error) = self.command(plug, power, deadline).await {
-                self.settings.log().debug(|| format!("outlet {plug}: {error}"));
-                first_error.get_or_insert(error);
+            match self.command(plug, power, deadline).await {
+                Ok(before) => {
+                    commanded.push((plug, Patience::new(matches!(before, Some(Reading::Unknown(_))))))
+                }
+                Err(error) => {
+                    self.settings.log().debug(|| format!("outlet {plug}: {error}"));
+                    first_error.get_or_insert(error);
+                }
             }
         }
         if let Some(error) = first_error {
             return Err(error);
         }
         sleep(timing.power_wait).await;
-        for plug in &plugs {
-            self.await_reading(plug, power, deadline + timing.power_wait).await?;
+        for (plug, patience) in commanded {
+            self.await_reading(plug, power, deadline + timing.power_wait, patience).await?;
         }
         Ok(())
     }
 
-    async fn command(&mut self, plug: &str, power: Power, deadline: Instant) -> Result<(), DeviceError> {
+    /// Until the command is accepted: one that got no answer is sent again for `power_timeout`, one that the device
+    /// answers with an error of its own only for a moment.
+    async fn command(
+        &mut self,
+        plug: &str,
+        power: Power,
+        deadline: Instant,
+    ) -> Result<Option<Reading>, DeviceError> {
+        let mut patience = Patience::new(false);
         loop {
             self.settings.log().debug(|| format!("outlet {plug}: commanding {power:?}"));
             let limit = self.settings.timing().call_limit().min(deadline - Instant::now());
             let what = format!("command to outlet {plug}");
             match bounded(&what, limit, self.device.set(plug, power)).await {
                 Err(error) if error.is_transient() && Instant::now() + RESEND_PAUSE < deadline => {
+                    if matches!(error, DeviceError::Failed { .. }) && patience.indefinite().is_some() {
+                        return Err(error);
+                    }
                     self.settings.log().debug(|| format!("outlet {plug}: {error}; trying again"));
                     sleep(RESEND_PAUSE).await;
                 }
@@ -247,24 +265,45 @@ impl<D: Device> Run<'_, D> {
         plug: &str,
         power: Power,
         deadline: Instant,
+        mut patience: Patience,
     ) -> Result<(), DeviceError> {
         let timing = *self.settings.timing();
         let mut pause = FIRST_PAUSE.min(timing.status_sleep);
         loop {
             let limit = timing.call_limit().min(deadline - Instant::now());
+            let mut over = None;
             let seen = match self.read(plug, limit).await {
                 Ok(reading) if reading.is(power) => return Ok(()),
-                Ok(Reading::Unknown(why)) => format!("reads as unknown: {why}"),
-                Ok(other) => format!("still reads {}", other.word()),
-                Err(error) if error.is_transient() => format!("cannot be read: {error}"),
+                Ok(Reading::Unknown(why)) => {
+                    over = patience.indefinite();
+                    format!("reads as unknown: {why}")
+                }
+                Ok(Reading::Changing(why)) => {
+                    patience.definite();
+                    format!("reads as unknown: {why}")
+                }
+                Ok(other) => {
+                    patience.definite();
+                    format!("still reads {}", other.word())
+                }
+                Err(error) if error.is_transient() => {
+                    // A lost answer says nothing about the device.
+                    if matches!(error, DeviceError::Failed { .. }) {
+                        over = patience.indefinite();
+                    }
+                    format!("cannot be read: {error}")
+                }
                 Err(error) => return Err(error),
             };
             self.settings.log().debug(|| format!("outlet {plug}: {seen}"));
             if Instant::now() + pause >= deadline {
+                over.get_or_insert(format!("power_timeout {} s", timing.power_timeout.as_secs_f64()));
+            }
+            if let Some(over) = over {
                 let wanted = if power == Power::Off { "off" } else { "on" };
                 return Err(DeviceError::Failed {
                     what: format!("outlet {plug} is not proven {wanted}"),
-                    detail: format!("{seen} (power_timeout {} s)", timing.power_timeout.as_secs_f64()),
+                    detail: format!("{seen} ({over})"),
                 });
             }
             sleep(pause).await;

@@ -3,7 +3,7 @@
 //! Must not know: options, output, exit codes, retries.
 //!
 //! Invariant: an implementation answers [`Reading::Off`] only for an explicit off value of that very outlet;
-//! everything it cannot tell is [`Reading::Unknown`] or an error.
+//! everything it cannot tell is [`Reading::Changing`], [`Reading::Unknown`] or an error.
 
 use std::future::Future;
 
@@ -23,7 +23,10 @@ pub enum Reading {
     On,
     /// Explicitly off, with nothing pending that would change it.
     Off,
-    /// Anything else, and why.
+    /// A documented state between the two: a command waits or is being done. Worth waiting for as long as the options
+    /// allow.
+    Changing(String),
+    /// Anything else, and why. A device that goes on saying so is soon given up.
     Unknown(String),
 }
 
@@ -40,7 +43,7 @@ impl Reading {
         match self {
             Self::On => "ON",
             Self::Off => "OFF",
-            Self::Unknown(_) => "UNKNOWN",
+            Self::Changing(_) | Self::Unknown(_) => "UNKNOWN",
         }
     }
 }
@@ -76,7 +79,7 @@ pub enum DeviceError {
         /// What went wrong.
         detail: String,
     },
-    /// The device refuses us (login, rights).
+    /// The device refuses us (login, rights) or the request itself: it would refuse it again.
     #[error("{what}: refused: {detail}")]
     Refused {
         /// What was asked.
@@ -84,7 +87,8 @@ pub enum DeviceError {
         /// What the device said.
         detail: String,
     },
-    /// The device answered with an error or something not understood.
+    /// The device answered with an error of its own, or something not understood: it may pass, and is soon given up
+    /// when it does not.
     #[error("{what}: {detail}")]
     Failed {
         /// What was asked.
@@ -113,8 +117,10 @@ pub trait Device {
     fn status(&mut self, plug: &str) -> impl Future<Output = Result<Reading, DeviceError>>;
 
     /// Commands one outlet, at once and for good: pending commands are cancelled first, delayed or cycling
-    /// verbs are never used. `Ok` means that the device accepted the command, not that it is done.
-    fn set(&mut self, plug: &str, power: Power) -> impl Future<Output = Result<(), DeviceError>>;
+    /// verbs are never used. `Ok` means that the device accepted the command, not that it is done; in it is what the
+    /// outlet read as just before, where the device had to be asked anyway.
+    fn set(&mut self, plug: &str, power: Power)
+    -> impl Future<Output = Result<Option<Reading>, DeviceError>>;
 
     /// Lists the outlets.
     fn list(&mut self) -> impl Future<Output = Result<Vec<Outlet>, DeviceError>>;

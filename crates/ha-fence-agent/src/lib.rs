@@ -20,6 +20,7 @@ mod input;
 mod log;
 mod manual;
 mod metadata;
+mod patience;
 mod run;
 mod secret;
 mod settings;

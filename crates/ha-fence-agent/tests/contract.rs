@@ -1,118 +1,12 @@
-//! The contract's rules, with a device made of a script: what is read and commanded when, and what comes of it.
+//! The contract's rules: what is read and commanded when, and what comes of it.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::rc::Rc;
+mod common;
+
 use std::time::Duration;
 
-use ha_fence_agent::{
-    AgentDescription, Device, DeviceError, Environment, Kind, OptionSpec, Outlet, Power, Reading, Report,
-    Settings, run_with,
-};
-use tokio::time::{Instant, sleep};
-
-/// What the device does next.
-#[derive(Clone)]
-enum Step {
-    Read(Reading),
-    ReadFails(DeviceError),
-    Accept,
-    SetFails(DeviceError),
-    Hang,
-}
-
-#[derive(Default)]
-struct World {
-    steps: VecDeque<Step>,
-    /// What was asked, in order, and when (ms since the start).
-    asked: Vec<(String, u128)>,
-}
-
-#[derive(Clone)]
-struct Scripted {
-    world: Rc<RefCell<World>>,
-    start: Instant,
-}
-
-impl Scripted {
-    fn new(steps: &[Step]) -> Self {
-        let world = World { steps: steps.iter().cloned().collect(), asked: Vec::new() };
-        Self { world: Rc::new(RefCell::new(world)), start: Instant::now() }
-    }
-
-    async fn next(&self, asked: String) -> Step {
-        self.world.borrow_mut().asked.push((asked, self.start.elapsed().as_millis()));
-        // The last step repeats for ever.
-        let step = {
-            let mut world = self.world.borrow_mut();
-            if world.steps.len() > 1 { world.steps.pop_front() } else { world.steps.front().cloned() }
-        };
-        let step = step.expect("a script has a step");
-        if matches!(step, Step::Hang) {
-            sleep(Duration::from_secs(100_000)).await;
-        }
-        step
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.world.borrow().asked.iter().map(|(asked, _)| asked.clone()).collect()
-    }
-}
-
-impl Device for Scripted {
-    async fn status(&mut self, plug: &str) -> Result<Reading, DeviceError> {
-        match self.next(format!("read {plug}")).await {
-            Step::Read(reading) => Ok(reading),
-            Step::ReadFails(error) => Err(error),
-            _ => panic!("the script expects no reading here: {:?}", self.asked()),
-        }
-    }
-
-    async fn set(&mut self, plug: &str, power: Power) -> Result<(), DeviceError> {
-        match self.next(format!("{power:?} {plug}")).await {
-            Step::Accept => Ok(()),
-            Step::SetFails(error) => Err(error),
-            _ => panic!("the script expects no command here: {:?}", self.asked()),
-        }
-    }
-
-    async fn list(&mut self) -> Result<Vec<Outlet>, DeviceError> {
-        let outlet = |plug: &str, name: &str| Outlet { plug: plug.into(), name: name.into() };
-        Ok(vec![outlet("1", "db"), outlet("2", "web"), outlet("3", "web")])
-    }
-
-    async fn monitor(&mut self, _: &[String]) -> Result<(), DeviceError> {
-        match self.next("monitor".into()).await {
-            Step::Accept => Ok(()),
-            Step::SetFails(error) => Err(error),
-            _ => panic!("the script expects no monitor here"),
-        }
-    }
-}
-
-fn description() -> AgentDescription {
-    AgentDescription::new("fence_scripted", "Scripted", "A device made of a script.")
-        .option(OptionSpec::new("community", Kind::String, "A secret").shorts("c").secret())
-}
-
-async fn run(device: &Scripted, stdin: &str) -> Report {
-    let environment = Environment { stdin: stdin.into(), ..Default::default() };
-    run_with(description(), environment, async |_: &Settings| Ok(device.clone())).await
-}
-
-fn unreachable() -> DeviceError {
-    DeviceError::Unreachable { what: "request".into(), detail: "no answer".into() }
-}
-
-fn refused() -> DeviceError {
-    DeviceError::Refused { what: "request".into(), detail: "login".into() }
-}
-
-fn unknown() -> Step {
-    Step::Read(Reading::Unknown("pending".into()))
-}
-
-use Step::{Accept, Hang, Read, ReadFails, SetFails};
+use common::Step::{Accept, Hang, Read, ReadFails, SetFails};
+use common::{Scripted, changing, description, refused, run, unknown, unreachable};
+use ha_fence_agent::{DeviceError, Environment, Kind, OptionSpec, Reading, Settings, run_with};
 
 #[tokio::test(start_paused = true)]
 async fn off_waits_through_on_unknown_and_lost_answers_until_an_explicit_off() {
@@ -141,7 +35,7 @@ async fn off_is_commanded_even_when_the_outlet_would_read_off_already() {
 async fn off_that_is_never_read_fails_at_power_timeout() {
     for (reading, said) in [
         (Read(Reading::On), "still reads ON"),
-        (unknown(), "reads as unknown: pending"),
+        (changing(), "reads as unknown: pending"),
         (ReadFails(unreachable()), "cannot be read"),
         (Hang, "timed out"),
     ] {

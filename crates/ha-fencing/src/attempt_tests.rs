@@ -101,7 +101,7 @@ fn unknown_is_not_off() {
 
 #[test]
 fn the_second_level_follows_the_first() {
-    let (report, _) = run(vec![level(1, &["3"]), level(2, &["7"])], |call, at| {
+    let (report, log) = run(vec![level(1, &["3"]), level(2, &["7"])], |call, at| {
         if call.device.as_str() == "pdu-1" {
             CallOutcome::Failed { why: "unreachable".into() }
         } else {
@@ -110,6 +110,9 @@ fn the_second_level_follows_the_first() {
     });
     assert!(report.levels[0].result.as_ref().unwrap_err().contains("unreachable"));
     assert_eq!(report.levels[1], LevelOutcome { level: 2, result: Ok(2) });
+    // A level that fails soon ends soon, whatever its time-out.
+    let waited = log.iter().find(|(_, call)| call.device.as_str() == "pdu-2").map(|(at, _)| at - log[0].0);
+    assert!(waited.is_some_and(|ms| ms < 100), "{waited:?} ms of the other's {:?}", log[0].1.timeout);
 }
 
 #[test]

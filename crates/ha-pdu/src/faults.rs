@@ -16,6 +16,8 @@ pub struct PduFaults {
     pub slow_ms: u64,
     /// Every request is answered with the device's error; nothing is done.
     pub failing: bool,
+    /// Every command is answered as a wrong one (HTTP 400, SNMP badValue); nothing is done. Reading works.
+    pub rejecting: bool,
     /// Commands are acknowledged and read back as done, but the relay stays as it is.
     pub lying: bool,
     /// A command is done at once, its answer comes this much later (ms).

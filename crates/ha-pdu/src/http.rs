@@ -102,6 +102,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::NoSuchOutlet => (StatusCode::NOT_FOUND, "no such outlet").into_response(),
+            Self::Rejected => (StatusCode::BAD_REQUEST, "not a command").into_response(),
             Self::Failing => (StatusCode::INTERNAL_SERVER_ERROR, "device failure").into_response(),
         }
     }

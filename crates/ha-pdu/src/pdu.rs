@@ -78,6 +78,8 @@ pub enum Refusal {
     NoSuchOutlet,
     /// The device is out of order.
     Failing,
+    /// The device takes the command for a wrong one.
+    Rejected,
 }
 
 /// Delays of one outlet; `None` means never.
@@ -222,7 +224,7 @@ impl Pdu {
     /// `replaces`: faces that have no verb to cancel.
     ///
     /// # Errors
-    /// When the outlet does not exist or the device is out of order.
+    /// When the outlet does not exist, the device is out of order or rejects all commands.
     pub fn command(
         self: &Arc<Self>,
         protocol: Protocol,
@@ -235,6 +237,10 @@ impl Pdu {
         if faults.failing {
             note(Effect::Refused { why: "device failure" });
             return Err(Refusal::Failing);
+        }
+        if faults.rejecting {
+            note(Effect::Refused { why: "rejected" });
+            return Err(Refusal::Rejected);
         }
         let Some(delays) = self.delays(outlet) else {
             note(Effect::Refused { why: "no such outlet" });

@@ -277,6 +277,10 @@ impl MibHandler for Objects {
                 _ => Protocol::SnmpV3,
             };
             let known = self.snapshot().ok().map(|objects| objects.contains_key(oid));
+            if known == Some(true) && self.pdu.faults().rejecting {
+                let _ = mib::apply(&self.pdu, protocol, write);
+                return Err(SetTestError::WrongValue);
+            }
             if known == Some(true) {
                 return Ok(Box::new(Prepared { pdu: Arc::clone(&self.pdu), protocol, write })
                     as Box<dyn PreparedSet>);

@@ -48,11 +48,11 @@ impl Device for PduHttp {
         }
     }
 
-    async fn set(&mut self, plug: &str, power: Power) -> Result<(), DeviceError> {
+    async fn set(&mut self, plug: &str, power: Power) -> Result<Option<Reading>, DeviceError> {
         match &self.model {
-            Model::Dli => dli::set(&mut self.web, plug, power).await,
-            Model::Netio => netio::set(&mut self.web, plug, power).await,
-            Model::Generic(template) => template.set(&mut self.web, plug, power).await,
+            Model::Dli => dli::set(&mut self.web, plug, power).await.map(|()| None),
+            Model::Netio => netio::set(&mut self.web, plug, power).await.map(Some),
+            Model::Generic(template) => template.set(&mut self.web, plug, power).await.map(|()| None),
         }
     }
 

@@ -24,7 +24,8 @@ pub(crate) async fn status(web: &mut Web, plug: &str) -> Result<Reading, DeviceE
     Ok(match (contact, persistent) {
         (Some(true), _) => Reading::On,
         (Some(false), Some(false)) => Reading::Off,
-        (Some(false), Some(true)) => Reading::Unknown("off for now, but set to come back on".into()),
+        // What the device documents for an outlet that waits for its turn to come on.
+        (Some(false), Some(true)) => Reading::Changing("off for now, but set to come back on".into()),
         _ => Reading::Unknown("the device does not know the outlet's state".into()),
     })
 }

@@ -24,6 +24,7 @@ pub(crate) struct Template {
     status: Request,
     on_rule: Rule,
     off_rule: Rule,
+    pending_rule: Option<Rule>,
     off: Request,
     on: Option<Request>,
     monitor: Option<String>,
@@ -34,13 +35,16 @@ impl Template {
     /// Reads the template; every part that could not be used is an error now, not when a node must be fenced.
     pub(crate) fn read(settings: &Settings) -> Result<Self, DeviceError> {
         let needed = |name: &str| settings.required(name, "model generic needs it");
-        let rule = |name: &str| {
-            Rule::parse(needed(name)?).map_err(|why| DeviceError::Config(format!("option '{name}': {why}")))
+        let parsed = |name: &str, text: &str| {
+            Rule::parse(text).map_err(|why| DeviceError::Config(format!("option '{name}': {why}")))
         };
+        let rule = |name: &str| parsed(name, needed(name)?);
+        let pending = "status_pending";
         let template = Self {
             status: request(settings, "status", needed("status_url")?),
             on_rule: rule("status_on")?,
             off_rule: rule("status_off")?,
+            pending_rule: settings.get(pending).map(|text| parsed(pending, text)).transpose()?,
             off: request(settings, "off", needed("off_url")?),
             on: settings.get("on_url").map(|url| request(settings, "on", url)),
             monitor: settings.get("monitor_url").map(str::to_owned),
@@ -58,7 +62,7 @@ impl Template {
         let answer = self.status.send(web, &plug).await?;
         found(&answer, name)?;
         let body = answer.success("status request")?;
-        Ok(reading(&self.on_rule, &self.off_rule, &body, &plug))
+        Ok(reading(&self.on_rule, &self.off_rule, self.pending_rule.as_ref(), &body, &plug))
     }
 
     /// Commands one outlet.

@@ -18,14 +18,14 @@ pub(crate) async fn status(web: &mut Web, plug: &str) -> Result<Reading, DeviceE
     decode(&outputs(web).await?, number(plug)?)
 }
 
-/// Commands one outlet.
-pub(crate) async fn set(web: &mut Web, plug: &str, power: Power) -> Result<(), DeviceError> {
+/// Commands one outlet; tells what it read as before.
+pub(crate) async fn set(web: &mut Web, plug: &str, power: Power) -> Result<Reading, DeviceError> {
     let id = number(plug)?;
     // The device may ignore an output that it does not have.
-    decode(&outputs(web).await?, id)?;
+    let before = decode(&outputs(web).await?, id)?;
     let order = json!({"Outputs": [{"ID": id, "Action": u8::from(power == Power::On)}]});
     let body = Body { content_type: "application/json".into(), text: order.to_string() };
-    web.send("POST", PATH, &[], Some(body)).await?.success(&format!("POST {PATH}")).map(|_| ())
+    web.send("POST", PATH, &[], Some(body)).await?.success(&format!("POST {PATH}")).map(|_| before)
 }
 
 /// Lists the outlets.

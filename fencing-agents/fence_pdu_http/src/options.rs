@@ -36,6 +36,7 @@ pub(crate) fn description() -> AgentDescription {
     .option(string("status_body", "generic: body of the status request"))
     .option(string("status_on", "generic: rule that holds when the outlet is on: json:/pointer=value, text:part or is:whole"))
     .option(string("status_off", "generic: rule that holds when the outlet is off, of the same forms"))
+    .option(string("status_pending", "generic: rule that holds while a command waits or is being done: neither on nor off, worth waiting for"))
     .option(string("off_url", "generic: path or URL that cuts power at once"))
     .option(string("off_method", "generic: method of the off request").default("POST"))
     .option(string("off_body", "generic: body of the off request"))

@@ -5,8 +5,8 @@
 //!
 //! Must not know: where an answer comes from.
 //!
-//! Invariant: on and off must be told apart explicitly: an answer that fits neither rule or both is unknown
-//! (`// S7`).
+//! Invariant: on and off must be told apart explicitly: an answer that fits neither rule or both is unknown, one that
+//! says a command is pending is neither on nor off (`// S7`).
 
 use ha_fence_agent::Reading;
 use serde_json::Value;
@@ -61,8 +61,11 @@ impl Rule {
     }
 }
 
-/// What an answer says by the two rules.
-pub(crate) fn reading(on: &Rule, off: &Rule, body: &str, plug: &Plug) -> Reading {
+/// What an answer says by the rules.
+pub(crate) fn reading(on: &Rule, off: &Rule, pending: Option<&Rule>, body: &str, plug: &Plug) -> Reading {
+    if pending.is_some_and(|rule| rule.holds(body, plug)) {
+        return Reading::Changing("status_pending fits the answer".into());
+    }
     let why = match (on.holds(body, plug), off.holds(body, plug)) {
         (true, false) => return Reading::On,
         (false, true) => return Reading::Off,
@@ -109,7 +112,7 @@ mod tests {
     use super::*;
 
     fn read(on: &str, off: &str, body: &str) -> Reading {
-        reading(&Rule::parse(on).unwrap(), &Rule::parse(off).unwrap(), body, &Plug::new("3").unwrap())
+        reading(&Rule::parse(on).unwrap(), &Rule::parse(off).unwrap(), None, body, &Plug::new("3").unwrap())
     }
 
     fn unknown(on: &str, off: &str, body: &str) -> bool {
@@ -141,6 +144,17 @@ mod tests {
         assert_eq!(read(on, off, "Outlet 2 OFF\nOutlet 3 ON\n"), Reading::On);
         assert!(unknown(on, off, "Outlet 3 ON, Outlet 3 OFF"));
         assert!(unknown(on, off, "please log in"));
+    }
+
+    #[test]
+    fn pending_is_neither_on_nor_off_whatever_else_fits() {
+        let rule = |text| Rule::parse(text).unwrap();
+        let (on, off, pending) = (rule("json:/on=true"), rule("json:/on=false"), rule("json:/busy=true"));
+        let read = |body| reading(&on, &off, Some(&pending), body, &Plug::new("3").unwrap());
+        assert!(matches!(read(r#"{"on":false,"busy":true}"#), Reading::Changing(_)));
+        assert!(matches!(read(r#"{"on":null,"busy":true}"#), Reading::Changing(_)));
+        assert_eq!(read(r#"{"on":false,"busy":false}"#), Reading::Off);
+        assert!(matches!(read(r#"{"on":null,"busy":false}"#), Reading::Unknown(_)));
     }
 
     #[test]

@@ -44,7 +44,20 @@ impl Answer {
         if self.status.is_success() {
             return Ok(self.text);
         }
-        Err(DeviceError::Failed { what: what.to_owned(), detail: format!("HTTP status {}", self.status) })
+        let (what, detail) = (what.to_owned(), format!("HTTP status {}", self.status));
+        // RFC 9110 §15.5: the request itself is wrong, but for the few that speak of the moment.
+        let passes = matches!(
+            self.status,
+            StatusCode::REQUEST_TIMEOUT
+                | StatusCode::CONFLICT
+                | StatusCode::LOCKED
+                | StatusCode::TOO_EARLY
+                | StatusCode::TOO_MANY_REQUESTS
+        );
+        if self.status.is_client_error() && !passes {
+            return Err(DeviceError::Refused { what, detail });
+        }
+        Err(DeviceError::Failed { what, detail })
     }
 }
 

@@ -62,7 +62,7 @@ impl Device for PduSnmp {
         Ok(table.decode(&self.read(table, plug).await?))
     }
 
-    async fn set(&mut self, plug: &str, power: Power) -> Result<(), DeviceError> {
+    async fn set(&mut self, plug: &str, power: Power) -> Result<Option<Reading>, DeviceError> {
         let table = self.table().await?;
         let oid = instance(table.command_column(), row(plug)?);
         let values = self.read(table, plug).await?;
@@ -74,7 +74,8 @@ impl Device for PduSnmp {
                 self.log.debug(|| format!("outlet {plug}: cancelling failed: {error}"));
             }
         }
-        self.session.set(&oid, table.command(power)).await.map_err(|error| named(error, plug, table))
+        self.session.set(&oid, table.command(power)).await.map_err(|error| named(error, plug, table))?;
+        Ok(Some(table.decode(&values)))
     }
 
     async fn list(&mut self) -> Result<Vec<Outlet>, DeviceError> {

@@ -167,6 +167,12 @@ fn classify(what: &str, error: &Error) -> SnmpError {
             | ErrorStatus::NoAccess
             | ErrorStatus::NotWritable
             | ErrorStatus::AuthorizationError => refused(" (is the community or user allowed to write?)"),
+            // The value or its form: the device would say so again.
+            ErrorStatus::BadValue
+            | ErrorStatus::WrongType
+            | ErrorStatus::WrongLength
+            | ErrorStatus::WrongEncoding
+            | ErrorStatus::WrongValue => refused(" (is this the device that option 'model' names?)"),
             _ => SnmpError::Other(DeviceError::Failed { what, detail }),
         },
         Error::Auth { .. } => refused(" (user or pass phrase)"),

@@ -116,18 +116,22 @@ impl Table {
         };
         match pending {
             2 => {}
-            1 => return Reading::Unknown("a command is pending".into()),
+            1 => return Reading::Changing("a command is pending".into()),
             other => return Reading::Unknown(format!("cannot tell whether a command is pending ({other})")),
         }
-        let power = match (self, states) {
-            (Self::Rpdu, [1]) | (Self::Rpdu2, [2, 1]) | (Self::MasterSwitch, [1]) => Some(Power::On),
-            (Self::Rpdu, [2]) | (Self::Rpdu2, [1, 2]) | (Self::MasterSwitch, [2]) => Some(Power::Off),
-            _ => None,
-        };
-        match power {
-            Some(Power::On) => Reading::On,
-            Some(Power::Off) => Reading::Off,
-            None => Reading::Unknown(format!("{} outlet state {states:?}", self.name())),
+        let shown = || format!("{} outlet state {states:?}", self.name());
+        match (self, states) {
+            (Self::Rpdu, [1]) | (Self::Rpdu2, [2, 1]) | (Self::MasterSwitch, [1]) => Reading::On,
+            (Self::Rpdu, [2]) | (Self::Rpdu2, [1, 2]) | (Self::MasterSwitch, [2]) => Reading::Off,
+            // One of the two is written before the other.
+            (Self::Rpdu2, [2, 2] | [1, 1]) => {
+                Reading::Changing(format!("{}: its two states do not agree", shown()))
+            }
+            // A reboot or a delayed command, by its verb; the state of the first generation has no such numbers.
+            (Self::Rpdu2, [1 | 2, 3 | 5..=7]) | (Self::MasterSwitch, [3 | 5..=7]) => {
+                Reading::Changing(shown())
+            }
+            (Self::Rpdu | Self::Rpdu2 | Self::MasterSwitch, _) => Reading::Unknown(shown()),
         }
     }
 }
@@ -142,6 +146,10 @@ mod tests {
 
     fn unknown(table: Table, values: &[i32]) -> bool {
         matches!(table.decode(values), Reading::Unknown(_))
+    }
+
+    fn changing(table: Table, values: &[i32]) -> bool {
+        matches!(table.decode(values), Reading::Changing(_))
     }
 
     /// Every combination of small numbers: exactly one is off and one is on in each table.
@@ -163,7 +171,8 @@ mod tests {
         // AP7930: rPDUOutletStatusCommandPending, rPDUOutletStatusOutletState.
         assert_eq!(all(Table::Rpdu, 2), (vec![vec![2, 1]], vec![vec![2, 2]]));
         assert!(unknown(Table::Rpdu, &[2, 4]));
-        assert!(unknown(Table::Rpdu, &[1, 2]));
+        assert!(changing(Table::Rpdu, &[1, 2]), "pending");
+        assert!(unknown(Table::Rpdu, &[3, 2]));
         assert_eq!((Table::Rpdu.command(Power::On), Table::Rpdu.command(Power::Off)), (1, 2));
         assert_eq!(Table::Rpdu.cancel(), Some(7));
         assert_eq!(
@@ -181,8 +190,11 @@ mod tests {
         // AP8941: CommandPending, SwitchedStatusState (off 1, on 2), SwitchedControlCommand (on 1, off 2).
         assert_eq!(all(Table::Rpdu2, 3), (vec![vec![2, 2, 1]], vec![vec![2, 1, 2]]));
         // Read with the other table's numbers, an outlet that is on would be off.
-        assert!(unknown(Table::Rpdu2, &[2, 2, 2]));
-        assert!(unknown(Table::Rpdu2, &[2, 1, 1]));
+        assert!(changing(Table::Rpdu2, &[2, 2, 2]));
+        assert!(changing(Table::Rpdu2, &[2, 1, 1]));
+        assert!(changing(Table::Rpdu2, &[2, 1, 6]), "delayed off (6)");
+        assert!(changing(Table::Rpdu2, &[1, 4, 4]), "pending");
+        assert!(unknown(Table::Rpdu2, &[2, 4, 6]), "a state that is not documented");
         assert!(unknown(Table::Rpdu2, &[3, 1, 2]), "pending unknown(3)");
         assert!(unknown(Table::Rpdu2, &[2, 1, 4]), "state unknown(4)");
         assert_eq!((Table::Rpdu2.command(Power::On), Table::Rpdu2.command(Power::Off)), (1, 2));
@@ -196,6 +208,8 @@ mod tests {
         assert_eq!(all(Table::MasterSwitch, 2), (vec![vec![2, 1]], vec![vec![2, 2]]));
         assert!(unknown(Table::MasterSwitch, &[2, 4]));
         assert!(unknown(Table::MasterSwitch, &[3, 2]));
+        assert!(changing(Table::MasterSwitch, &[2, 6]), "off with delay (6)");
+        assert!(changing(Table::MasterSwitch, &[1, 4]), "pending");
         assert_eq!((Table::MasterSwitch.command(Power::On), Table::MasterSwitch.command(Power::Off)), (1, 2));
         assert_eq!(Table::MasterSwitch.cancel(), None);
         assert_eq!(Table::MasterSwitch.command_column(), [1, 3, 6, 1, 4, 1, 318, 1, 1, 4, 4, 2, 1, 3]);

@@ -36,7 +36,7 @@ async fn fence_apc_snmp(lab: &Lab, version: &str, action: &str, plug: &str) -> V
 }
 
 async fn drive(object_id: ObjectId, version: &str, protocol: Protocol) {
-    let lab = Lab::new(object_id).await;
+    let lab = Lab::of(object_id).await;
     let run = async |action, plug| {
         let verdict = fence_apc_snmp(&lab, version, action, plug).await;
         (verdict.code, format!("{object_id:?} {version} {action}: {verdict:?}"))

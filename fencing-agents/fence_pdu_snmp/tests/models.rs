@@ -1,50 +1,17 @@
-//! The agent against a sound simulated switch: every table, every version, judged by the switch's relays and journal.
+//! The agent against a sound simulated switch: every version, rights, what a device is known by.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "../../testing/contract.rs"]
+mod every_agent;
 
-use common::{Lab, MODELS, SHORT, versions};
-use ha_pdu::{Command, Effect, ObjectId};
-
-#[tokio::test(flavor = "multi_thread")]
-async fn off_on_reboot_status_as_the_contract_says() {
-    for model in MODELS {
-        let lab = Lab::new(ObjectId::Rpdu).await;
-        assert_eq!(lab.run(model, "status", "2", "").await.code, 0, "{model}");
-        let off = lab.run(model, "off", "2", "").await;
-        assert_eq!(off.code, 0, "{model} {off:?}");
-        assert_eq!(lab.true_states(), [true, false, true, true], "{model}");
-        assert_eq!(lab.run(model, "status", "2", "").await.code, 2, "{model}");
-        assert_eq!(lab.run(model, "status", "2,3", "").await.code, 0, "{model}");
-        assert_eq!(lab.run(model, "on", "2", "").await.code, 0, "{model}");
-        assert_eq!(lab.true_states(), [true; 4], "{model}");
-        assert_eq!(lab.run(model, "reboot", "3", "").await.code, 0, "{model}");
-        let last: Vec<_> = lab.journal().iter().rev().take(2).map(|record| record.effect.clone()).collect();
-        assert_eq!(
-            last,
-            [Effect::Relay { outlet: 3, on: true }, Effect::Relay { outlet: 3, on: false }],
-            "{model}"
-        );
-        assert_eq!(lab.run(model, "off", "1,4", "").await.code, 0, "{model}");
-        assert_eq!(lab.true_states(), [false, true, true, false], "{model}");
-        assert_eq!(lab.run(model, "monitor", "", "").await.code, 0, "{model}");
-        assert_eq!(
-            lab.run(model, "list", "", "").await.stdout,
-            "1,outlet1\n2,outlet2\n3,outlet3\n4,outlet4\n"
-        );
-        assert_eq!(lab.run(model, "off", "outlet2", "").await.code, 0, "{model}");
-        assert_eq!(
-            lab.run(model, "list-status", "", "").await.stdout,
-            "1,outlet1,OFF\n2,outlet2,OFF\n3,outlet3,ON\n4,outlet4,OFF\n",
-            "{model}"
-        );
-    }
-}
+use common::{Lab, SHORT, versions};
+use ha_pdu::ObjectId;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_version_and_security_level() {
-    let lab = Lab::new(ObjectId::Rpdu2).await;
+    let lab = Lab::of(ObjectId::Rpdu2).await;
     for (version, options) in versions() {
         // The community must not let a v3 run in by mistake.
         let options = format!("community=\n{options}");
@@ -68,31 +35,13 @@ async fn every_version_and_security_level() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_impossible_outlet_is_never_off_in_any_table() {
-    for model in MODELS {
-        let lab = Lab::new(ObjectId::Rpdu).await;
-        for action in ["status", "off"] {
-            let verdict = lab.run(model, action, "5", "").await;
-            assert_eq!(verdict.code, 1, "{model} {action}: {verdict:?}");
-            assert!(verdict.stderr.contains("no outlet 5"), "{model}: {verdict:?}");
-        }
-        assert_eq!(lab.run(model, "off", "9,2", "").await.code, 1, "{model}");
-        assert_eq!(
-            lab.true_states(),
-            [true, false, true, true],
-            "{model}: the other outlet is cut all the same"
-        );
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_table_is_chosen_by_what_the_device_says_it_is() {
     for (object_id, model) in [
         (ObjectId::Rpdu, "apc_rpdu"),
         (ObjectId::Rpdu2, "apc_rpdu2"),
         (ObjectId::MasterSwitch, "apc_masterswitch"),
     ] {
-        let lab = Lab::new(object_id).await;
+        let lab = Lab::of(object_id).await;
         let verdict = lab.run("auto", "off", "1", "").await;
         assert_eq!(verdict.code, 0, "{model}");
         assert!(verdict.stderr.contains(&format!("the device is an {model}\n")), "{verdict:?}");
@@ -100,19 +49,8 @@ async fn the_table_is_chosen_by_what_the_device_says_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn off_of_an_outlet_that_is_off_still_sends_the_command() {
-    for model in MODELS {
-        let lab = Lab::new(ObjectId::Rpdu).await;
-        assert_eq!(lab.run(model, "off", "1", "").await.code, 0, "{model}");
-        assert_eq!(lab.run(model, "off", "1", "").await.code, 0, "{model}");
-        let offs = lab.journal().iter().filter(|record| record.command == Command::Off).count();
-        assert_eq!(offs, 2, "{model}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn who_may_only_read_is_told_so_and_who_may_nothing_times_out() {
-    let lab = Lab::new(ObjectId::Rpdu).await;
+    let lab = Lab::new().await;
     for version in ["1", "2c"] {
         let reader = format!("{SHORT}community=reader\nsnmp_version={version}\n");
         assert_eq!(lab.run("auto", "status", "1", &reader).await.code, 0);
@@ -136,7 +74,7 @@ async fn who_may_only_read_is_told_so_and_who_may_nothing_times_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_or_short_secrets_are_configuration_errors() {
-    let lab = Lab::new(ObjectId::Rpdu).await;
+    let lab = Lab::new().await;
     for (options, said) in [
         ("community=\n", "'community' (or community_file) is missing"),
         ("snmp_version=3\n", "'username' is missing"),

@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde_json::json;
 
+use super::Face;
 use super::access::require_digest;
-use super::{Face, Refusal};
 use crate::journal::Protocol;
 use crate::pdu::{Command, Contact};
 
@@ -65,6 +65,6 @@ async fn write(
     };
     match face.pdu.command(Protocol::HttpDli, outlet, command, true) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(refusal @ (Refusal::NoSuchOutlet | Refusal::Failing)) => refusal.into_response(),
+        Err(refusal) => refusal.into_response(),
     }
 }

@@ -1,22 +1,29 @@
-//! A simulated switch with SNMP inside the test, and agents as real processes against it.
-#![allow(dead_code, clippy::unwrap_used)]
+//! The agent and a simulated switch with SNMP inside the test.
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
-use std::io::Write;
+#[path = "../../../testing/process.rs"]
+mod process;
+
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use ha_pdu::{
-    MemoryRelay, ObjectId, Pdu, PduFaults, Record, Relay, SnmpOptions, SnmpServer, SnmpUser, serve_snmp,
-};
+use ha_pdu::{ObjectId, PduFaults, SnmpOptions, SnmpServer, SnmpUser, serve_snmp};
+pub use process::{SHORT, Verdict, needed, process};
 
-/// Secrets of the simulated switch; they must never be seen in any output.
+/// Secrets of the simulated switch.
 pub const COMMUNITY: &str = "s3cret-community";
 pub const AUTH: &str = "s3cret-auth-phrase";
 pub const PRIVACY: &str = "s3cret-privacy-phrase";
 
 pub const MODELS: [&str; 3] = ["apc_rpdu", "apc_rpdu2", "apc_masterswitch"];
+/// Models whose outlets have names.
+pub const NAMING_MODELS: [&str; 3] = MODELS;
+/// Models that must read an outlet before they command it.
+pub const ASKS_BEFORE: [&str; 3] = MODELS;
+/// How the agent says that there was no answer.
+pub const TIMED_OUT: &str = "timeout after";
+/// Options of this agent alone, some of them.
+pub const OWN_OPTIONS: [&str; 2] = ["community_file", "snmp_sec_level"];
 
 /// Each way of talking SNMP that a test tries: a name, and the agent's options for it.
 pub fn versions() -> Vec<(&'static str, String)> {
@@ -52,27 +59,16 @@ pub fn users() -> Vec<SnmpUser> {
     ]
 }
 
-/// Time limits for runs that are to fail by them.
-pub const SHORT: &str = "power_timeout=1.5\nshell_timeout=1\nlogin_timeout=1\n";
-
-/// What a run of an agent gave.
-#[derive(Debug)]
-pub struct Verdict {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-pub struct Lab {
-    pub pdu: Arc<Pdu>,
-    pub relay: Arc<MemoryRelay>,
-    pub server: SnmpServer,
-}
+pub type Lab = process::Lab<SnmpServer>;
 
 impl Lab {
-    pub async fn new(object_id: ObjectId) -> Self {
-        let relay = Arc::new(MemoryRelay::new(4));
-        let pdu = Pdu::new(Arc::clone(&relay) as Arc<dyn Relay>);
+    pub async fn new() -> Self {
+        Self::of(ObjectId::Rpdu).await
+    }
+
+    /// A switch that says it is this.
+    pub async fn of(object_id: ObjectId) -> Self {
+        let (pdu, relay) = process::switch();
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let options = SnmpOptions {
             read_community: "reader".into(),
@@ -85,7 +81,7 @@ impl Lab {
     }
 
     pub async fn with(faults: PduFaults) -> Self {
-        let lab = Self::new(ObjectId::Rpdu).await;
+        let lab = Self::new().await;
         lab.pdu.set_faults(faults);
         lab
     }
@@ -103,49 +99,9 @@ impl Lab {
         ))
         .await
     }
-
-    pub fn true_states(&self) -> Vec<bool> {
-        (1..=self.relay.outlets()).map(|outlet| self.relay.get(outlet)).collect()
-    }
-
-    pub fn journal(&self) -> Vec<Record> {
-        self.pdu.journal()
-    }
 }
 
 /// Runs our agent as a process with this on standard input.
 pub async fn agent(stdin: String) -> Verdict {
-    let verdict = process(Command::new(env!("CARGO_BIN_EXE_fence_pdu_snmp")), stdin).await;
-    let said = format!("{}{}", verdict.stdout, verdict.stderr);
-    assert!(!said.contains("s3cret"), "{verdict:?}");
-    verdict
-}
-
-/// Runs a program without blocking the simulated switch.
-pub async fn process(mut command: Command, stdin: String) -> Verdict {
-    tokio::task::spawn_blocking(move || {
-        let mut child = command
-            .env_remove("PCMK_service")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A program that takes its options from the command line may not read this.
-        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        Verdict {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    })
-    .await
-    .unwrap()
-}
-
-/// The path of a program, or a failure that names the Debian package to install.
-pub fn needed(path: &str, package: &str) -> String {
-    assert!(Path::new(path).exists(), "{path} is missing: install the Debian package '{package}'");
-    path.to_owned()
+    process::own_agent(env!("CARGO_BIN_EXE_fence_pdu_snmp"), stdin).await
 }
