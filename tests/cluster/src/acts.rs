@@ -60,6 +60,11 @@ impl Cluster {
         found.expect("the wait ends with it")
     }
 
+    /// Ends every fault of a switch; or, for controls, leaves it with the one that it lies.
+    pub fn mend_switch(&self, pdu: &str, lie: bool) {
+        self.lab().pdu_fault(pdu, serde_json::json!({"lying": lie})).expect("the switch listens");
+    }
+
     /// Stops the daemon of a host where it is, its services go on. For controls: where the switch lied, a daemon that
     /// learns of its host's loss may stop the services before they can do harm. The cut of power is to prevent the
     /// harm, not the daemon's goodwill.

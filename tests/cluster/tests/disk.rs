@@ -2,8 +2,9 @@
 //! owner with such a disk is fenced.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, LONG, Plan, SOON, make_disks_breakable};
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Violation, Writer, make_disks_breakable};
 use ha_lab::clock::boot_ns;
+use serde_json::json;
 use std::time::Duration;
 
 /// `write_age_max` of these tests.
@@ -24,20 +25,25 @@ fn write_something(cluster: &Cluster, by: &str) {
 fn owner_with_failing_syncs(leads: bool) {
     let cluster = Cluster::start(plan());
     let owner = cluster.place_owner(leads).host;
-    let other = cluster.others(&[&owner])[0].clone();
-    cluster.break_disk(&owner);
-    let since = boot_ns();
-    write_something(&cluster, &other);
-    cluster.wait("its journal to name the disk", SOON, || {
-        let journal = cluster.journal(&owner);
-        journal.contains("writing the log failed") && journal.contains("Input/output error")
-    });
+    let since = break_disk_of(&cluster, &owner);
     let new = cluster.wait_owner_other_than(&owner, LONG);
     let cut = cluster.wait_cut(&owner);
     let age = Duration::from_nanos(cut.began_ns - since);
     assert!(age < WRITE_AGE_MAX + Duration::from_secs(4), "cut after {age:?}");
     assert_eq!(cluster.judge().fenced_takeovers(), []);
     cluster.hactl_ok(&new.host, &["resource", "cleanup"]);
+}
+
+/// Breaks it and waits until the daemon says so; when that began.
+fn break_disk_of(cluster: &Cluster, owner: &str) -> u64 {
+    cluster.break_disk(owner);
+    let since = boot_ns();
+    write_something(cluster, &cluster.others(&[owner])[0]);
+    cluster.wait("its journal to name the disk", SOON, || {
+        let journal = cluster.journal(owner);
+        journal.contains("writing the log failed") && journal.contains("Input/output error")
+    });
+    since
 }
 
 #[test]
@@ -48,6 +54,19 @@ fn an_owner_whose_syncs_fail_is_fenced() {
 #[test]
 fn a_leading_owner_whose_syncs_fail_is_fenced() {
     owner_with_failing_syncs(true);
+}
+
+#[test]
+fn control_an_owner_whose_syncs_fail_and_that_keeps_its_power_writes_on() {
+    let cluster = Cluster::start(Plan { writer: Writer::First, ..plan() });
+    let owner = cluster.place_owner(false).host;
+    cluster.pdu_fault("pdu-a", json!({"lying": true, "slow_ms": 300})).unwrap();
+    break_disk_of(&cluster, &owner);
+    cluster.wait_off_sent(&owner);
+    cluster.silence_daemon(&owner);
+    cluster.wait_blocks_of_others(&owner, 50);
+    let found = cluster.judge().two_owners();
+    assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
 }
 
 /// A node that owns nothing and cannot write: an alarm that names the disk, and the service never notices.

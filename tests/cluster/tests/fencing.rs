@@ -2,7 +2,9 @@
 //! operator's ways out. Judged by who answers, what reaches the disk and what the power switch truly did.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, LONG, Plan, SOON, SecondPdu, edit_cluster_file, helper, write_secret};
+use ha_cluster_tests::{
+    Cluster, LONG, Plan, SOON, SecondPdu, Violation, Writer, edit_cluster_file, helper, write_secret,
+};
 use ha_lab::PowerEffect;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -23,9 +25,8 @@ fn unreachable() -> Value {
 }
 
 /// S2 S7 L3: without a proof nothing moves, status says why and what to type, and the mended switch is enough.
-#[test]
-fn a_dead_switch_blocks_recovery_until_it_is_back() {
-    let cluster = Cluster::start(plan());
+fn dead_switch(lie: bool) -> Cluster {
+    let cluster = Cluster::start(Plan { writer: Writer::First, ..plan() });
     let old = cluster.owner();
     let other = cluster.others(&[&old])[0].clone();
     cluster.pdu_fault("pdu-a", unreachable()).unwrap();
@@ -35,10 +36,27 @@ fn a_dead_switch_blocks_recovery_until_it_is_back() {
     assert!(why.contains("pdu-a outlet"), "{why}");
     cluster.wait_problem(&other, &["resource vip", &old, "hactl fence confirm"], SOON);
     cluster.hold_nothing_runs(Duration::from_secs(3));
-    cluster.pdu_fault("pdu-a", Value::Null).unwrap();
-    cluster.wait_owner_other_than(&old, LONG);
+    cluster.mend_switch("pdu-a", lie);
+    cluster.wait_blocks_of_others(&old, 20);
+    cluster
+}
+
+#[test]
+fn a_dead_switch_blocks_recovery_until_it_is_back() {
+    let cluster = dead_switch(false);
     assert_eq!(cluster.judge().fenced_takeovers(), []);
     cluster.wait_for_service();
+}
+
+#[test]
+fn control_a_dead_switch_that_comes_back_with_a_lie_is_a_takeover_from_a_living_host() {
+    was_not_cut(&dead_switch(true));
+}
+
+/// What a control must find.
+fn was_not_cut(cluster: &Cluster) {
+    let found = cluster.judge().fenced_takeovers();
+    assert!(found.iter().any(|v| matches!(v, Violation::NotCut { .. })), "{found:?}");
 }
 
 /// S7: a human's word is taken only of a node that nobody hears, and is enough then.
@@ -63,6 +81,24 @@ fn a_human_confirms_what_the_dead_switch_cannot() {
     cluster.pdu_fault("pdu-a", Value::Null).unwrap();
     cluster.power_on(&old).unwrap();
     cluster.wait_for_service();
+}
+
+/// A human is believed like a switch: what he makes sure of wrongly is a second owner, and the judge sees it.
+#[test]
+fn control_a_human_who_confirms_a_living_owner_makes_two() {
+    let cluster = Cluster::start(Plan { writer: Writer::First, ..plan() });
+    let old = cluster.place_owner(false).host;
+    let other = cluster.others(&[&old])[0].clone();
+    cluster.pdu_fault("pdu-a", unreachable()).unwrap();
+    cluster.freeze(&old).unwrap();
+    cluster.wait_event(&other, &[&old, "attempt 1 did not prove it off"], LONG);
+    cluster.hactl_ok(&other, &["fence", "confirm", &old, "--yes-i-made-sure-it-is-off"]);
+    cluster.wait_blocks_of_others(&old, 5);
+    cluster.silence_daemon(&old);
+    cluster.thaw(&old).unwrap();
+    cluster.wait_blocks_of_others(&old, 50);
+    let found = cluster.judge().two_owners();
+    assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
 }
 
 /// S7: a node that may have been cut is refused everything, but it is heard: no human's word is taken of it.
@@ -94,9 +130,9 @@ fn a_condemned_node_that_speaks_is_not_confirmed_off() {
 }
 
 /// S2 S7: the first level is dead, the second cuts.
-#[test]
-fn the_second_level_takes_over() {
+fn second_level(lie: bool) -> Cluster {
     let plan = Plan {
+        writer: Writer::First,
         adjust: |spec| {
             // Two ways to one supply: the first ends in nothing that the lab feeds, the second is the power itself.
             spec.pdus[1].outlets = std::mem::take(&mut spec.pdus[0].outlets);
@@ -125,22 +161,34 @@ fn the_second_level_takes_over() {
     };
     let cluster = Cluster::start(plan);
     let old = cluster.owner();
+    let other = cluster.others(&[&old])[0].clone();
     cluster.pdu_fault("pdu-a", unreachable()).unwrap();
+    cluster.mend_switch("pdu-b", lie);
     cluster.freeze(&old).unwrap();
-    let new = cluster.wait_owner_other_than(&old, LONG);
+    cluster.wait_blocks_of_others(&old, 20);
+    cluster.wait_event(&other, &[&old, "proven off by pdu-b (level 2"], SOON);
+    cluster
+}
+
+#[test]
+fn the_second_level_takes_over() {
+    let cluster = second_level(false);
     assert_eq!(cluster.judge().fenced_takeovers(), []);
     let cut = cluster.power_journal().unwrap().into_iter().find(|r| r.effect == PowerEffect::Off).unwrap();
-    assert_eq!((cut.host.as_str(), cut.pdu.as_deref()), (old.as_str(), Some("pdu-b")));
-    cluster.wait_event(&new.host, &[&old, "proven off by pdu-b (level 2"], SOON);
+    assert_eq!(cut.pdu.as_deref(), Some("pdu-b"));
+}
+
+#[test]
+fn control_a_second_level_that_lies_is_a_takeover_from_a_living_host() {
+    was_not_cut(&second_level(true));
 }
 
 /// S2 S7: a host with two supplies is off when both are; one dead switch of a level is no proof.
-#[test]
-fn both_supplies_must_be_off() {
+fn both_supplies(lie: bool) -> Cluster {
     let levels = ["alpha", "beta", "gamma"]
         .map(|node| format!("\n[[level]]\nnode = \"{node}\"\ndevices = [\"pdu-a\", \"pdu-b\"]\n"));
-    let plan = Plan { second_pdu: SecondPdu::Redundant, more_toml: levels.concat(), ..plan() };
-    let cluster = Cluster::start(plan);
+    let (second_pdu, writer) = (SecondPdu::Redundant, Writer::First);
+    let cluster = Cluster::start(Plan { second_pdu, writer, more_toml: levels.concat(), ..plan() });
     let old = cluster.owner();
     let other = cluster.others(&[&old])[0].clone();
     cluster.pdu_fault("pdu-b", unreachable()).unwrap();
@@ -148,9 +196,20 @@ fn both_supplies_must_be_off() {
     cluster.wait_problem(&other, &["fence of", &old, "pdu-b outlet"], LONG);
     assert!(cluster.host_state(&old).unwrap().is_on, "its second supply carries it");
     cluster.hold_nothing_runs(Duration::from_secs(1));
-    cluster.pdu_fault("pdu-b", Value::Null).unwrap();
-    cluster.wait_owner_other_than(&old, LONG);
+    cluster.mend_switch("pdu-b", lie);
+    cluster.wait_blocks_of_others(&old, 20);
+    cluster
+}
+
+#[test]
+fn both_supplies_must_be_off() {
+    let cluster = both_supplies(false);
     assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn control_one_lie_of_two_supplies_is_a_takeover_from_a_living_host() {
+    was_not_cut(&both_supplies(true));
 }
 
 /// The operator's commands against the real thing.

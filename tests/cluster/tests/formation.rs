@@ -1,7 +1,7 @@
 //! Clusters that begin, or begin again: who is waited for, who is fenced, what is said meanwhile.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Writer, edit_cluster_file};
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Violation, Writer, edit_cluster_file};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -95,6 +95,38 @@ fn two_of_three_with_a_dead_switch_wait_for_it() {
     cluster.pdu_fault("pdu-a", Value::Null).unwrap();
     cluster.wait_owner_other_than(&owner, LONG);
     assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+/// The owner freezes, then the two others lose their power: when they are back nothing but their disks knows what it
+/// may run, and it is fenced before anything is taken from it.
+fn frozen_owner_outlives_the_others(lie: bool) -> Cluster {
+    let cluster = Cluster::start(Plan { writer: Writer::First, ..plan() });
+    let owner = cluster.owner();
+    let others = cluster.others(&[&owner]);
+    cluster.freeze(&owner).unwrap();
+    others.iter().for_each(|host| cluster.lab().power_off(host).unwrap());
+    cluster.mend_switch("pdu-a", lie);
+    power_on(&cluster, &others);
+    cluster.wait_blocks_of_others(&owner, 5);
+    if lie {
+        cluster.silence_daemon(&owner);
+        cluster.thaw(&owner).unwrap();
+    }
+    cluster.wait_blocks_of_others(&owner, 50);
+    cluster
+}
+
+#[test]
+fn two_that_return_fence_the_frozen_owner_that_outlived_them() {
+    let cluster = frozen_owner_outlives_the_others(false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn control_two_that_return_believe_a_lie_and_the_frozen_owner_writes_on() {
+    let cluster = frozen_owner_outlives_the_others(true);
+    let found = cluster.judge().two_owners();
+    assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
 }
 
 /// A fresh cluster without one of its members: its outlet was never read on, so nothing proves it off but a human.

@@ -1,7 +1,7 @@
 //! Outlets that do not know, do not exist or are somebody else's, and agents that call them off all the same.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, LONG, Plan, SOON, edit_cluster_file};
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Violation, Writer, edit_cluster_file};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,17 +38,29 @@ fn an_outlet_whose_state_is_unknown_proves_nothing() {
 }
 
 /// S7: the command went to another outlet; the node's own still reads on.
-#[test]
-fn a_switch_that_acts_on_another_outlet_proves_nothing() {
-    let cluster = Cluster::start(owned_by_gamma());
+fn wrong_outlet(lie: bool) -> Cluster {
+    let cluster = Cluster::start(Plan { writer: Writer::First, ..owned_by_gamma() });
     cluster.wait_owner("gamma", LONG);
     cluster.pdu_fault("pdu-a", json!({"wrong_outlet": true})).unwrap();
     cluster.freeze("gamma").unwrap();
     cluster.wait_problem("alpha", &["fence of gamma", "outlet 3 still reads on"], LONG);
     cluster.hold_nothing_runs(Duration::from_secs(1));
-    cluster.pdu_fault("pdu-a", Value::Null).unwrap();
-    cluster.wait_owner_other_than("gamma", LONG);
+    cluster.mend_switch("pdu-a", lie);
+    cluster.wait_blocks_of_others("gamma", 20);
+    cluster
+}
+
+#[test]
+fn a_switch_that_acts_on_another_outlet_proves_nothing() {
+    let cluster = wrong_outlet(false);
     assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn control_a_switch_that_then_calls_the_right_outlet_off_falsely_is_a_takeover_from_a_living_host() {
+    let cluster = wrong_outlet(true);
+    let found = cluster.judge().fenced_takeovers();
+    assert!(found.iter().any(|v| matches!(v, Violation::NotCut { .. })), "{found:?}");
 }
 
 /// A node whose outlet cannot exist takes nothing exclusive, and the cluster says why.

@@ -2,7 +2,7 @@
 //! keeps a dead node alive, and all of it is told.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, LONG, Plan, SOON, helper};
+use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Violation, Writer, helper};
 use ha_lab::Remote;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -257,16 +257,23 @@ fn recordings_of_earlier_sessions_are_refused() {
 }
 
 /// A core that stands still cannot be vouched for by the thread that sends heartbeats: its node is lost and fenced.
-fn deadlocked_core(leads: bool) {
-    let cluster = start();
+fn deadlocked_core(leads: bool, lie: bool) -> Cluster {
+    let tools = |spec: &mut ha_lab::LabSpec| spec.tools.push(helper());
+    let plan = Plan { adjust: tools, writer: Writer::First, ..Plan::default() };
+    let cluster = Cluster::start(plan.time("off_dwell", "30s"));
     let owner = cluster.place_owner(leads).host;
+    cluster.mend_switch("pdu-a", lie);
     let other = cluster.others(&[&owner])[0].clone();
     let lab = cluster.lab();
     let since = ha_lab::clock::boot_ns();
-    let stall = ["cluster-helper", "stall", "/run/ha-lab/hanode.pid", "core", "30"];
+    let seconds = if lie { "15" } else { "30" };
+    let stall = ["cluster-helper", "stall", "/run/ha-lab/hanode.pid", "core", seconds];
     std::thread::scope(|scope| {
         // It ends with its host's power.
         let held = scope.spawn(|| lab.exec(&owner, &stall, LONG).unwrap());
+        if lie {
+            return cluster.wait_blocks_of_others(&owner, 50);
+        }
         cluster.wait_event(
             &other,
             &[&owner, "lost:", if leads { "" } else { "its core stands still" }],
@@ -276,19 +283,31 @@ fn deadlocked_core(leads: bool) {
         let held = held.join().unwrap();
         assert!(held.stdout.starts_with("stopped"), "{held:?}");
     });
+    if lie {
+        return cluster;
+    }
     let cut = cluster.wait_cut(&owner);
     // core_age_max is 2 s, and a leader that falls silent then is missed for t_lost more; the fence takes its part.
     let ms = (cut.began_ns - since) / 1_000_000;
     assert!((1_900..7_000).contains(&ms), "cut after {ms} ms");
-    assert_eq!(cluster.judge().fenced_takeovers(), []);
+    cluster
 }
 
 #[test]
 fn a_deadlocked_core_behind_living_heartbeats_is_fenced() {
-    deadlocked_core(false);
+    let cluster = deadlocked_core(false, false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
 }
 
 #[test]
 fn a_deadlocked_core_of_the_leader_is_fenced() {
-    deadlocked_core(true);
+    let cluster = deadlocked_core(true, false);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+#[test]
+fn control_a_deadlocked_core_behind_a_lying_switch_leaves_its_services_writing() {
+    let cluster = deadlocked_core(false, true);
+    let found = cluster.judge().two_owners();
+    assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
 }
