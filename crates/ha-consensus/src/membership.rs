@@ -110,6 +110,12 @@ impl Membership {
         self.sets().flat_map(|set| set.keys().cloned()).collect()
     }
 
+    /// Whether those for whom `is_there` holds are a quorum (of both sets).
+    #[must_use]
+    pub fn is_quorum(&self, is_there: impl Fn(&NodeId) -> bool) -> bool {
+        self.reached(|node, _| is_there(node).then_some(())).is_some()
+    }
+
     /// The highest value that a quorum (of both sets) has reached. `of` is asked for each voter with the store
     /// that the set demands.
     pub(crate) fn reached<T: Ord>(&self, of: impl Fn(&NodeId, Option<StoreId>) -> Option<T>) -> Option<T> {

@@ -101,6 +101,8 @@ pub struct ExecOrder {
     pub job: u64,
     /// The node whose power is concerned.
     pub target: NodeId,
+    /// On the executor's clock: not begun after that. An order that was stuck on its way may be for a boot that is over.
+    pub valid_until: BootNs,
     /// What.
     pub what: ExecJob,
 }

@@ -83,6 +83,8 @@ struct Peer {
     last: Option<BootNs>,
     last_one_way: Option<BootNs>,
     newest_sent_at: BootNs,
+    /// The newest of our own sending times that it had received in this life.
+    newest_echo: Option<BootNs>,
     ages: Ages,
     incarnation: Incarnation,
     session: SessionId,
@@ -127,6 +129,7 @@ impl Membership {
             last: None,
             last_one_way: None,
             newest_sent_at: BootNs::default(),
+            newest_echo: None,
             ages: beat.ages,
             incarnation: beat.incarnation,
             session: beat.session,
@@ -147,6 +150,7 @@ impl Membership {
             self.longest_gap = self.longest_gap.max(beat.received_at.since(last));
         }
         peer.links.insert(beat.link, LinkState { last: beat.received_at, sent_at: beat.sent_at });
+        peer.newest_echo = peer.newest_echo.max(beat.echo);
         peer.last = Some(peer.last.map_or(beat.received_at, |l| l.max(beat.received_at)));
         if beat.sent_at >= peer.newest_sent_at {
             peer.newest_sent_at = beat.sent_at;
@@ -205,6 +209,12 @@ impl Membership {
     #[must_use]
     pub fn life(&self, node: &NodeId) -> Option<(Incarnation, SessionId)> {
         self.peers.get(node).filter(|p| p.last.is_some()).map(|p| (p.incarnation, p.session))
+    }
+
+    /// A time of our own clock after which that life of the peer was still alive: it had heard what we sent then.
+    #[must_use]
+    pub fn lived_after(&self, node: &NodeId) -> Option<BootNs> {
+        self.peers.get(node).and_then(|p| p.newest_echo)
     }
 
     /// Whether `witness` says that it hears the node at `position` (its heartbeat is fresh and carries our
@@ -371,6 +381,24 @@ mod tests {
         let reborn = Beat { session: SessionId(2), sent_at: BootNs::from_ms(1), ..beat(1500) };
         assert_eq!(m.beat(&reborn), Judgement::Counts, "its clock may be younger");
         assert_eq!(m.life(&"beta".into()), Some((Incarnation(1), SessionId(2))));
+    }
+
+    #[test]
+    fn what_it_heard_of_us_proves_until_when_it_lived() {
+        let mut m = Membership::new(timing());
+        let (beta, at) = ("beta".into(), BootNs::from_ms);
+        assert_eq!(m.lived_after(&beta), None);
+        m.beat(&beat(1000));
+        assert_eq!(
+            m.lived_after(&beta),
+            Some(at(900)),
+            "not when it arrived: it may have been under way for long"
+        );
+        let late = Beat { sent_at: at(5_001_050), echo: Some(at(850)), link: 1, ..beat(1050) };
+        m.beat(&late);
+        assert_eq!(m.lived_after(&beta), Some(at(900)));
+        m.beat(&Beat { session: SessionId(2), echo: None, ..beat(1100) });
+        assert_eq!(m.lived_after(&beta), None, "another life");
     }
 
     #[test]

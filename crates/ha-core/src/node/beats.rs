@@ -18,7 +18,9 @@ impl Node {
         if self.is_over(&beat.from, body.incarnation) {
             self.heard_ended.insert(beat.from.clone(), beat.received_at);
             self.heard_after_its_end(now, &beat.from);
-            return; // S18: nothing of a condemned boot counts, but that it speaks is known
+            if !self.is_condemned(&beat.from, body.incarnation) {
+                return; // S18: nothing of a boot that is over counts, but that it speaks is known
+            }
         }
         let sha = self.config.sha256;
         let same_config = body.config == [sha[0], sha[1], sha[2], sha[3]];
@@ -52,6 +54,14 @@ impl Node {
     /// Whether a boot of a node is over or condemned.
     fn is_over(&self, node: &NodeId, incarnation: Incarnation) -> bool {
         self.state.node(node).is_some_and(|r| r.has_ended(incarnation))
+    }
+
+    /// Whether a boot is condemned and not proven off yet. It has no grant and no orders (S18), but its vote: were the
+    /// votes of two of three refused, no leader could order their end.
+    fn is_condemned(&self, node: &NodeId, incarnation: Incarnation) -> bool {
+        self.state
+            .node(node)
+            .is_some_and(|r| r.status == NodeStatus::Condemned && r.incarnation == Some(incarnation))
     }
 
     /// The leader's side of the grant: to members in the boot that the log knows, nobody else (S18).

@@ -86,6 +86,9 @@ impl Node {
         if order.term < self.raft.term() || self.raft.leader() != Some(from) {
             return; // S3
         }
+        if now.boot > order.valid_until {
+            return; // the leader's own deadline ends the job
+        }
         let machine = match order.what {
             ExecJob::Cut(levels) => {
                 // Whatever an older leader wanted of this target is over.

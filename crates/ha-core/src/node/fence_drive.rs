@@ -1,31 +1,50 @@
-//! The leader drives open fence requests: an executor, an attempt, a verdict, a pause, the next attempt; and
-//! switches power on again after a proof.
+//! The leader drives open fence requests: an executor, an attempt, a verdict, a pause, the next attempt.
+//!
+//! Must not know: agents. Invariants: an order leaves after its attempt is in the log (the boot is condemned from
+//! there on); no voter is cut while the others that live are no quorum; no proof while the target still answers.
 
 use super::Node;
 use super::lead::{Job, Key};
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
-use crate::state::Power;
 use ha_fencing::{Attempt, AttemptReport, Claim, judge, level_plans, retry_pause};
-use ha_model::{BootNs, Entry, FenceId, FenceMarks, FenceReason, Level, NodeId, Now};
+use ha_model::{BootNs, Entry, FenceId, FenceMarks, FenceProof, FenceReason, Level, NodeId, Now, ProofScope};
 use ha_scheduler::NodeStatus;
 use std::time::Duration;
 
-/// What an executor gets beyond the longest time its agents can take, before the leader asks another.
-const EXECUTOR_MARGIN: Duration = Duration::from_secs(2);
+/// For how long an order to an executor holds, counted on the executor's clock from its newest heartbeat that the
+/// leader's core has seen. The leader waits as much longer for the report: no attempt of which it knows nothing
+/// can begin later, whatever the stream between them does.
+pub(super) const ORDER_VALID: Duration = Duration::from_secs(3);
+
+/// A target that was heard within so many heartbeats before it was read off could still speak: for as many the
+/// proof waits, in which an answer to a heartbeat of ours would come.
+const LAST_WORD_BEATS: u32 = 3;
 
 /// The leader's clock for one request.
 #[derive(Clone, Debug)]
 pub(super) struct FenceClock {
     /// The attempt we gave out: its number, its executor.
     pub running: Option<(u32, NodeId)>,
+    /// A proof that waits for the target's silence.
+    held: Option<Box<Held>>,
+    /// Why no attempt is made now.
+    pub waits_for: Option<String>,
     pub wakes_at: BootNs,
 }
 
-/// The leader's clock for switching a node on.
+/// A proof of a target that was heard until just before.
 #[derive(Clone, Debug)]
-pub(super) struct PowerClock {
-    /// The end of the dwell; then, while an executor is at it, until when it may take.
-    pub wakes_at: BootNs,
+struct Held {
+    attempt: u32,
+    proof: FenceProof,
+    marks: FenceMarks,
+    read_at: BootNs,
+}
+
+impl FenceClock {
+    fn wait_until(wakes_at: BootNs) -> Self {
+        Self { running: None, held: None, waits_for: None, wakes_at }
+    }
 }
 
 impl Node {
@@ -35,23 +54,90 @@ impl Node {
         lead.fences.retain(|id, _| open.iter().any(|(o, _)| o == id));
         for (id, record) in open {
             let Some(lead) = &mut self.lead else { return };
-            let clock =
-                lead.fences.entry(id).or_insert(FenceClock { running: None, wakes_at: now.boot }).clone();
+            let clock = lead.fences.entry(id).or_insert_with(|| FenceClock::wait_until(now.boot)).clone();
             if let Some((attempt, executor)) = &clock.running {
-                let is_gone = *executor != self.setup.me && !self.membership.is_present(executor, now.boot);
-                if now.boot >= clock.wakes_at || is_gone {
+                if now.boot >= clock.wakes_at || !self.is_at_work(now, executor) {
                     let why = format!("{executor}, which ran the fence agents, did not answer");
                     self.attempt_failed(now, id, *attempt, why);
                 }
                 continue;
             }
+            if let Some(held) = clock.held {
+                self.judge_silence(now, id, &record.target, *held);
+                continue;
+            }
             if now.boot < clock.wakes_at || self.is_proposed(&Key::Attempt(id)) {
+                continue;
+            }
+            let obstacle = self.why_not_cut(now, &record.target);
+            let is_handed_over = obstacle.is_none() && self.hand_over_before_own_cut(now, &record.target);
+            if let Some(clock) = self.lead.as_mut().and_then(|l| l.fences.get_mut(&id)) {
+                clock.waits_for.clone_from(&obstacle);
+            }
+            if obstacle.is_some() || is_handed_over {
                 continue;
             }
             let Some(executor) = self.pick_executor(now, &record.target, record.attempts) else { continue };
             let entry = Entry::FenceAttempt { id, attempt: record.attempts + 1, executor };
             self.propose(now, Key::Attempt(id), entry);
         }
+    }
+
+    /// An executor that is lost or condemned itself reports nothing that counts.
+    fn is_at_work(&self, now: Now, executor: &NodeId) -> bool {
+        let is_here = *executor == self.setup.me || self.membership.is_present(executor, now.boot);
+        is_here && self.state.node(executor).is_some_and(|r| r.status == NodeStatus::Member)
+    }
+
+    /// Why a node cannot be cut now without ending the cluster's quorum: without one nobody would commit the proof,
+    /// nor switch the node on again (L1, L3).
+    pub(super) fn why_not_cut(&self, now: Now, target: &NodeId) -> Option<String> {
+        let voters = self.raft.membership();
+        let is_being_cut = |node: &NodeId| {
+            self.state.fence_of(node).is_some_and(|(id, f)| {
+                let clock = self.lead.as_ref().and_then(|l| l.fences.get(&id));
+                let is_under_way = clock.is_some_and(|c| c.running.is_some() || c.held.is_some());
+                f.is_running || is_under_way || self.is_proposed(&Key::Attempt(id))
+            })
+        };
+        let lives = |node: &NodeId| {
+            // What is off was heard until just before.
+            let is_off = self.state.node(node).is_some_and(|r| r.status == NodeStatus::Off);
+            let is_heard = self.membership.is_present(node, now.boot);
+            *node == self.setup.me || (is_heard && !is_off && !is_being_cut(node))
+        };
+        let stays = |node: &NodeId| node != target && lives(node);
+        if !voters.is_voter(target) || voters.is_quorum(stays) {
+            return None;
+        }
+        let missing: Vec<_> = voters
+            .voter_nodes()
+            .into_iter()
+            .filter(|v| v != target && !lives(v))
+            .map(|v| v.to_string())
+            .collect();
+        Some(format!(
+            "without {target} the voters that are left would be no quorum, and nobody could switch it on again: \
+             waits for {}",
+            missing.join(" and ")
+        ))
+    }
+
+    /// A leader that is to be cut itself lets another lead first: it saves the time in which its end is noticed. True
+    /// while that is under way.
+    fn hand_over_before_own_cut(&mut self, now: Now, target: &NodeId) -> bool {
+        if *target != self.setup.me {
+            return false;
+        }
+        let me = target.clone();
+        let candidates: Vec<_> = self.raft.membership().voter_nodes().into_iter().collect();
+        let to = candidates.into_iter().find(|v| *v != me && self.is_at_work(now, v));
+        let Some(lead) = &mut self.lead else { return false };
+        if lead.handover_at.contains_key(&me) {
+            return false; // it was tried: whoever leads does what is to be done
+        }
+        lead.handover_at.insert(me, now.boot);
+        to.is_some_and(|to| self.raft.transfer(now.boot, &to).is_ok())
     }
 
     /// A node that may run agents against the target: present, not the target itself; those whose test of a path
@@ -90,26 +176,36 @@ impl Node {
             return;
         };
         let levels = level_plans(&self.config, &record.target);
-        let deadline = now.boot + Attempt::longest(&levels) + EXECUTOR_MARGIN;
+        let deadline = now.boot + Attempt::longest(&levels) + ORDER_VALID;
         let Some(lead) = &mut self.lead else { return };
         if !lead.is_serving {
             return; // an attempt of an earlier leader: ours will follow
         }
-        lead.fences.insert(id, FenceClock { running: Some((attempt, executor.clone())), wakes_at: deadline });
+        let clock =
+            FenceClock { running: Some((attempt, executor.clone())), ..FenceClock::wait_until(deadline) };
+        lead.fences.insert(id, clock);
         let job = Job::Cut { id, attempt };
-        self.give_job(executor, &record.target, job, ExecJob::Cut(levels));
+        self.give_job(now, executor, &record.target, job, ExecJob::Cut(levels));
     }
 
-    pub(super) fn give_job(&mut self, executor: &NodeId, target: &NodeId, job: Job, what: ExecJob) {
-        let Some(lead) = &mut self.lead else { return };
+    /// Orders a job. One that is not answered is forgotten when its like is ordered anew.
+    pub(super) fn give_job(&mut self, now: Now, executor: &NodeId, target: &NodeId, job: Job, what: ExecJob) {
+        let valid_until = if *executor == self.setup.me {
+            Some(now.boot + ORDER_VALID)
+        } else {
+            self.core_acks.get(executor).map(|(_, at)| *at + ORDER_VALID)
+        };
+        let (Some(lead), Some(valid_until)) = (&mut self.lead, valid_until) else { return };
         let number = lead.next_job;
         lead.next_job += 1;
+        lead.jobs.retain(|_, (e, old)| e != executor || !old.is_like(&job));
         lead.jobs.insert(number, (executor.clone(), job));
-        let order = ExecOrder { term: lead.term, job: number, target: target.clone(), what };
+        let order = ExecOrder { term: lead.term, job: number, target: target.clone(), valid_until, what };
         self.send(executor, PeerMessage::ExecOrder(order));
     }
 
     pub(super) fn exec_report(&mut self, now: Now, from: &NodeId, report: ExecReport) {
+        let is_at_work = self.is_at_work(now, from);
         let Some(lead) = &mut self.lead else { return };
         if report.term != lead.term || lead.jobs.get(&report.job).is_none_or(|(executor, _)| executor != from)
         {
@@ -117,8 +213,8 @@ impl Node {
         }
         let Some((_, job)) = lead.jobs.remove(&report.job) else { return };
         match (job, report.result) {
-            (Job::Cut { id, attempt }, ExecResult::Cut(report)) => {
-                self.cut_reported(now, id, attempt, from, &report)
+            (Job::Cut { id, attempt }, ExecResult::Cut(report)) if is_at_work => {
+                self.cut_reported(now, id, attempt, from, &report);
             }
             (Job::Test { device, target, path_hash }, ExecResult::Test(report)) => {
                 self.test_reported(now, &device, &target, from, path_hash, report);
@@ -153,63 +249,58 @@ impl Node {
         match judge(&self.config, &levels, report, &claim, evidence) {
             Ok(proof) => {
                 let marks: FenceMarks = report.marks;
-                let entry = Entry::FenceProven { id, proof, marks };
-                let is_taken = self.propose(now, Key::Attempt(id), entry).is_some();
-                // Where the log does not take it now, the next attempt proves it again.
-                let pause = retry_pause(1, &self.config.timing);
-                let wakes_at = if is_taken { BootNs(u64::MAX) } else { now.boot + pause };
-                if let Some(lead) = &mut self.lead {
-                    lead.fences.insert(id, FenceClock { running: None, wakes_at });
-                }
+                self.hold_or_prove(now, id, Held { attempt, proof, marks, read_at: now.boot });
             }
             Err(why) => self.attempt_failed(now, id, attempt, why),
+        }
+    }
+
+    /// A proof of power off is taken at once where the target was silent already, else when it has stayed silent.
+    fn hold_or_prove(&mut self, now: Now, id: FenceId, held: Held) {
+        let last_word = self.config.timing.beat * LAST_WORD_BEATS;
+        let silence = self.membership.silence(&held.proof.target, now.boot);
+        let was_heard = silence.is_some_and(|s| s < last_word);
+        if !was_heard || held.proof.scope != ProofScope::Everything {
+            self.prove(now, id, held);
+        } else if let Some(lead) = &mut self.lead {
+            let clock = FenceClock::wait_until(now.boot + last_word);
+            lead.fences.insert(id, FenceClock { held: Some(Box::new(held)), ..clock });
+            self.is_beat_urgent = true; // its echo would come the sooner
+        }
+    }
+
+    /// S7: whoever has heard what we sent after it was read off is not off; its outlet feeds another machine.
+    fn judge_silence(&mut self, now: Now, id: FenceId, target: &NodeId, held: Held) {
+        let wakes_at = self.lead.as_ref().and_then(|l| l.fences.get(&id)).map_or(now.boot, |c| c.wakes_at);
+        if self.membership.lived_after(target).is_some_and(|at| at > held.read_at) {
+            let why = format!(
+                "its outlet was read off, yet {target} goes on sending heartbeats: correct the outlets of {target} \
+                 in the cluster file"
+            );
+            self.warn(Level::Alarm, format!("fencing {target}: {why}"));
+            self.attempt_failed(now, id, held.attempt, why);
+        } else if now.boot >= wakes_at {
+            self.prove(now, id, held);
+        }
+    }
+
+    fn prove(&mut self, now: Now, id: FenceId, held: Held) {
+        let entry = Entry::FenceProven { id, proof: held.proof, marks: held.marks };
+        let is_taken = self.propose(now, Key::Attempt(id), entry).is_some();
+        // Where the log does not take it now, the next attempt proves it again.
+        let pause = retry_pause(1, &self.config.timing);
+        let wakes_at = if is_taken { BootNs(u64::MAX) } else { now.boot + pause };
+        if let Some(lead) = &mut self.lead {
+            lead.fences.insert(id, FenceClock::wait_until(wakes_at));
         }
     }
 
     fn attempt_failed(&mut self, now: Now, id: FenceId, attempt: u32, why: String) {
         let pause = retry_pause(attempt, &self.config.timing);
         if let Some(lead) = &mut self.lead {
-            lead.fences.insert(id, FenceClock { running: None, wakes_at: now.boot + pause });
+            lead.fences.insert(id, FenceClock::wait_until(now.boot + pause));
         }
         self.propose(now, Key::Attempt(id), Entry::FenceFailed { id, attempt, why });
-    }
-
-    /// After a proof by power: on again once, after `off_dwell`, when no attempt can be under way any more.
-    pub(super) fn drive_power(&mut self, now: Now) {
-        let off: Vec<_> = self
-            .state
-            .nodes
-            .iter()
-            .filter(|(_, r)| r.status == NodeStatus::Off)
-            .map(|(id, r)| (id.clone(), r.power.clone(), r.is_held))
-            .collect();
-        let dwell = self.config.timing.off_dwell;
-        let Some(lead) = &mut self.lead else { return };
-        lead.power.retain(|id, _| off.iter().any(|(o, ..)| o == id));
-        for (id, power, is_held) in off {
-            let may_return = match power {
-                Power::Off { returns, .. } => returns && !is_held,
-                Power::OnRequested { .. } => true,
-                Power::Assumed | Power::On | Power::OnFailed { .. } => false,
-            };
-            // An earlier attempt that never reported may still send its off: wait until none can be alive.
-            let wait = match power {
-                Power::Off { attempts: 2.., .. } => {
-                    dwell.max(Attempt::longest(&level_plans(&self.config, &id)) + EXECUTOR_MARGIN)
-                }
-                _ => dwell,
-            };
-            let Some(lead) = &mut self.lead else { return };
-            if !may_return {
-                lead.power.remove(&id);
-                continue;
-            }
-            let clock = lead.power.entry(id.clone()).or_insert(PowerClock { wakes_at: now.boot + wait });
-            if now.boot < clock.wakes_at {
-                continue;
-            }
-            self.request_power_on(now, &id);
-        }
     }
 
     pub(super) fn executor_for(&self, now: Now, target: &NodeId) -> Option<NodeId> {
@@ -234,28 +325,5 @@ impl Node {
         if was_confirmed && self.state.fence_of(node).is_none() && self.config.has_fence_path(node) {
             self.request_fence(now, node, FenceReason::HeardAfterConfirmation);
         }
-    }
-
-    /// Proposes to switch a node on; false where nobody can do it now.
-    pub(super) fn request_power_on(&mut self, now: Now, target: &NodeId) -> bool {
-        let Some(executor) = self.pick_executor(now, target, 0) else { return false };
-        let entry = Entry::PowerOnRequested { target: target.clone(), executor };
-        self.propose(now, Key::Power(target.clone()), entry);
-        true
-    }
-
-    pub(super) fn power_applied(&mut self, now: Now, target: &NodeId, executor: &NodeId) {
-        if !self.state.node(target).is_some_and(|r| matches!(r.power, Power::OnRequested { .. })) {
-            return;
-        }
-        let levels = level_plans(&self.config, target);
-        let deadline = now.boot + Attempt::longest(&levels) + EXECUTOR_MARGIN;
-        let Some(lead) = &mut self.lead else { return };
-        if !lead.is_serving {
-            return;
-        }
-        lead.power.insert(target.clone(), PowerClock { wakes_at: deadline });
-        let devices = levels.into_iter().flat_map(|l| l.devices).collect();
-        self.give_job(executor, target, Job::PowerOn { target: target.clone() }, ExecJob::PowerOn(devices));
     }
 }

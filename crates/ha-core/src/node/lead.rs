@@ -2,9 +2,10 @@
 //! from what the nodes report to it.
 
 use super::Node;
-use super::fence_drive::{FenceClock, PowerClock};
+use super::fence_drive::FenceClock;
 use super::orders::QueuedOrder;
 use super::paths::PathClock;
+use super::power::PowerClock;
 use ha_model::{
     BootNs, DeviceId, Entry, FenceId, Index, InstanceId, Level, LogEntry, NodeId, Now, OrderStamp, PlanId,
     SessionId, Term,
@@ -35,6 +36,20 @@ pub(super) enum Job {
     Cut { id: FenceId, attempt: u32 },
     Test { device: DeviceId, target: NodeId, path_hash: [u8; 32] },
     PowerOn { target: NodeId },
+}
+
+impl Job {
+    /// The other would do the same again.
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cut { id, .. }, Self::Cut { id: other, .. }) => id == other,
+            (Self::Test { device, target, .. }, Self::Test { device: d, target: t, .. }) => {
+                (device, target) == (d, t)
+            }
+            (Self::PowerOn { target }, Self::PowerOn { target: other }) => target == other,
+            (Self::Cut { .. } | Self::Test { .. } | Self::PowerOn { .. }, _) => false,
+        }
+    }
 }
 
 /// The volatile state of a leader.

@@ -14,6 +14,7 @@ mod lead;
 mod local;
 mod orders;
 mod paths;
+mod power;
 mod pump;
 mod setup;
 #[cfg(test)]
@@ -75,6 +76,10 @@ pub struct Node {
     daemon_gone: BTreeMap<NodeId, BootNs>,
     /// When a boot that is over or condemned was last heard: it is not off, whatever a human says (S7).
     heard_ended: BTreeMap<NodeId, BootNs>,
+    /// When the log last said something here about which boot of a node counts.
+    life_applied: BTreeMap<NodeId, BootNs>,
+    /// Newest entry of the store at our start: what it says was so before we heard anybody.
+    known_at_start: Index,
     warnings: Vec<(Level, String)>,
     is_beat_urgent: bool,
     write_failed: Option<String>,
@@ -119,7 +124,6 @@ impl Node {
         Ok(Self {
             membership: Membership::new(config.timing),
             config,
-            raft,
             state,
             applied,
             grant: Grant::default(),
@@ -136,9 +140,12 @@ impl Node {
             streams: BTreeSet::new(),
             daemon_gone: BTreeMap::new(),
             heard_ended: BTreeMap::new(),
+            life_applied: BTreeMap::new(),
+            known_at_start: raft.last_log().index,
             warnings: Vec::new(),
             is_beat_urgent: true,
             write_failed: None,
+            raft,
             setup,
         })
     }

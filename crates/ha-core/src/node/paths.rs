@@ -33,7 +33,7 @@ impl Node {
             let is_missing_off_waived =
                 self.config.waivers.contains_key(&Waiver::BelieveAgentThatCallsMissingOutletsOff);
             let job = Job::Test { device, target: target.clone(), path_hash: plan.path_hash };
-            self.give_job(&executor, &target, job, ExecJob::Test { plan, is_missing_off_waived });
+            self.give_job(now, &executor, &target, job, ExecJob::Test { plan, is_missing_off_waived });
         }
     }
 

@@ -64,6 +64,9 @@ impl Node {
             Ok(state) => {
                 self.state = state;
                 self.applied = snapshot.meta.pos.index;
+                // It may tell of any of them.
+                self.life_applied =
+                    self.state.nodes.keys().map(|n| (n.clone(), self.local.now.boot)).collect();
                 self.config_is_new();
             }
             Err(why) => self.warn(
@@ -81,7 +84,34 @@ impl Node {
         if applied.is_config_new {
             self.config_is_new();
         }
+        if index > self.known_at_start {
+            self.note_life(now, &log_entry.entry);
+        }
         self.applied_as_leader(now, index, log_entry);
+    }
+
+    /// What was heard before this may be of a boot that is over: only what lived after it can be another one.
+    fn note_life(&mut self, now: Now, entry: &Entry) {
+        let node = match entry {
+            Entry::NodeJoined { node, .. } => node,
+            Entry::FenceProven { proof, .. } | Entry::FenceConfirmed { proof } => &proof.target,
+            Entry::Config { .. }
+            | Entry::NodeLost { .. }
+            | Entry::NodeReturned { .. }
+            | Entry::NodeLeft { .. }
+            | Entry::FenceRequested { .. }
+            | Entry::FenceWithdrawn { .. }
+            | Entry::FenceAttempt { .. }
+            | Entry::FenceFailed { .. }
+            | Entry::PathTested { .. }
+            | Entry::PowerOnRequested { .. }
+            | Entry::PowerOnEnded { .. }
+            | Entry::MayRun { .. }
+            | Entry::Observed { .. }
+            | Entry::Leads { .. }
+            | Entry::Wish { .. } => return,
+        };
+        self.life_applied.insert(node.clone(), now.boot);
     }
 
     fn config_is_new(&mut self) {

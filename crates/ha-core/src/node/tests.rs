@@ -100,6 +100,7 @@ fn a_broken_word_is_fenced_again_and_the_new_owner_stops_when_that_fails() {
         matches!(n, Notice::FenceRequested { reason: FenceReason::HeardAfterConfirmation, .. })
     }));
     world.switch_is_dead = false;
+    world.lie = false;
     world.run_until(60 * S, "web runs once", |w| w.owners("web").len() == 1);
 }
 

@@ -250,7 +250,9 @@ impl Node {
                     (false, _) => "waiting",
                 }
                 .to_owned(),
-                why: f.last_failure.as_ref().map(|w| format!("{w}; {help}")),
+                why: clock
+                    .and_then(|c| c.waits_for.clone())
+                    .or_else(|| f.last_failure.as_ref().map(|w| format!("{w}; {help}"))),
                 next_ms: waits
                     .map(|c| u64::try_from(c.wakes_at.since(now.boot).as_millis()).unwrap_or(u64::MAX)),
             }

@@ -64,11 +64,17 @@ impl Node {
         let record = self.state.node(id).cloned().unwrap_or_default();
         let presence = self.membership.presence(id, now.boot);
         let life = self.membership.life(id).filter(|(i, _)| !record.has_ended(*i));
+        // A boot or session other than the log's is a newer one only if it lived after that was applied: of an older
+        // one we may have heard the last word just before.
+        let applied = self.life_applied.get(id);
+        let is_newest = applied.is_none_or(|at| self.membership.lived_after(id).is_some_and(|l| l > *at));
+        let is_known = |life: &(Incarnation, SessionId)| {
+            (Some(life.0), Some(life.1)) == (record.incarnation, record.session)
+        };
+        let life = life.filter(|l| is_newest || is_known(l));
         match (record.status, presence) {
             (NodeStatus::Member, Presence::Present) => {
-                if let Some(life) = life
-                    && (Some(life.0), Some(life.1)) != (record.incarnation, record.session)
-                {
+                if let Some(life) = life.filter(|l| !is_known(l)) {
                     self.propose_joined(now, id, life);
                 }
                 self.hand_over_if_alone(now, id, position);
@@ -155,7 +161,9 @@ impl Node {
     fn hearers<'a>(&'a self, now: Now, id: &'a NodeId, position: u32) -> impl Iterator<Item = NodeId> + 'a {
         let voters = self.raft.membership().voter_nodes();
         voters.into_iter().filter(move |v| {
-            *v != self.setup.me && v != id && self.membership.is_heard_by(v, position, now.boot)
+            // Who is condemned may be cut at any moment: it is not to lead.
+            let may_lead = self.state.node(v).is_none_or(|r| r.status != NodeStatus::Condemned);
+            *v != self.setup.me && v != id && may_lead && self.membership.is_heard_by(v, position, now.boot)
         })
     }
 

@@ -181,11 +181,11 @@ impl ClusterState {
         {
             return Err(format!("{node} cannot return in boot {incarnation}")); // S18
         }
-        record.status = NodeStatus::Member;
         let mut notices = vec![Notice::NodeReturned { node: node.clone() }];
         if let Some((id, _)) = self.fence_of(node) {
             notices.extend(self.apply_fence_withdrawn(id)?);
         }
+        self.known_node(node)?.status = NodeStatus::Member;
         Ok(notices)
     }
 

@@ -7,6 +7,8 @@ use ha_fencing::{DevicePlan, LevelPlan};
 use ha_model::{AdminReply, AdminRequest, Notice, Term};
 use std::time::Duration;
 
+const MS: Duration = Duration::from_millis(1);
+
 #[test]
 fn a_request_that_a_deposed_leader_proposed_is_not_called_done() {
     let mut world = formed();
@@ -69,7 +71,7 @@ fn s4_a_daemon_that_restarts_without_quorum_stops_what_was_left_running() {
 }
 
 #[test]
-fn an_executor_whose_devices_are_configured_otherwise_touches_none_of_them() {
+fn an_executor_cuts_nobody_by_other_devices_or_by_an_order_that_comes_late() {
     let mut world = formed();
     let leader = world.leader();
     let executor = world.names().into_iter().find(|n| *n != leader && *n != "alpha".into()).expect("a third");
@@ -81,9 +83,12 @@ fn an_executor_whose_devices_are_configured_otherwise_touches_none_of_them() {
         off_settle: Duration::ZERO,
     };
     let ours = world.path_hash("pdu");
-    for (job, path_hash, is_cut) in [(9001, [7; 32], false), (9002, ours, true)] {
+    let (late, soon) = (world.time() - MS, world.time() + S);
+    for (job, path_hash, valid_until, is_cut) in
+        [(9001, [7; 32], soon, false), (9002, ours, late, false), (9003, ours, soon, true)]
+    {
         let what = ExecJob::Cut(vec![LevelPlan { level: 1, devices: vec![plan(path_hash)] }]);
-        let order = ExecOrder { term: world.term(), job, target: "alpha".into(), what };
+        let order = ExecOrder { term: world.term(), job, target: "alpha".into(), valid_until, what };
         world.deliver(leader.as_str(), executor.as_str(), PeerMessage::ExecOrder(order));
         world.run(S / 2);
         assert_eq!(!world.power_of("alpha"), is_cut, "job {job}: {:?}", world.journal);
@@ -129,4 +134,118 @@ fn leadership_stays_where_it_is_when_a_node_is_lost_for_all() {
         assert!(world.saw(|n| matches!(n, Notice::NodeLost { .. })));
         assert_eq!(world.leader(), leader, "hearsay of {} was older than its loss", others[node]);
     }
+}
+
+#[test]
+fn s7_a_node_that_goes_on_speaking_was_not_cut_whatever_its_outlet_reads() {
+    let mut world = formed();
+    world.leave_leading("alpha");
+    world.run(S);
+    world.lie = true; // its outlet feeds another machine
+    let reply = world.ask("beta", AdminRequest::FenceOff { node: "alpha".into() });
+    assert!(matches!(reply, AdminReply::Done { .. }), "{reply:?}");
+    world.run(20 * S);
+    let told = |n: &Notice| matches!(n, Notice::FenceFailed { why, .. } if why.contains("goes on sending"));
+    assert!(world.saw(told), "which outlet is wrong is told: {:?}", world.journal);
+    assert!(!world.saw(|n| matches!(n, Notice::FenceProven { .. })));
+    assert_eq!(world.log_of("start").len(), 2, "nothing was started elsewhere: {:?}", world.journal);
+}
+
+#[test]
+fn l1_two_voters_of_three_that_cannot_be_cut_do_not_unseat_the_leader() {
+    let mut world = formed();
+    world.switch_is_dead = true;
+    let leader = world.leader();
+    let others: Vec<_> = world.names().into_iter().filter(|n| *n != leader).collect();
+    let elections = |w: &World| w.count(|n| matches!(n, Notice::LeaderElected { .. }));
+    for other in &others {
+        world.freeze(other.as_str());
+        let reply = world.ask_only(leader.as_str(), AdminRequest::FenceOff { node: other.clone() });
+        world.run(S / 4);
+        world.thaw(other.as_str());
+        world.run(S / 4);
+        assert!(world.reply(leader.as_str(), reply).is_some());
+    }
+    let before = elections(&world);
+    world.run(30 * S);
+    let attempted = |w: &World, id| w.saw(|n| matches!(n, Notice::FenceAttempt { node, .. } if node == id));
+    assert!(others.iter().all(|o| attempted(&world, o)), "both are condemned");
+    assert_eq!(elections(&world), before, "and both vote");
+    world.switch_is_dead = false;
+    for other in &others {
+        world.run_until(60 * S, "its proof", |w| {
+            w.saw(|n| matches!(n, Notice::FenceProven { node, .. } if node == other))
+        });
+        assert_eq!(world.leader(), leader, "two voters are never cut at once");
+        world.power_on(other.as_str());
+        world.run_until(10 * S, "it is back", |w| w.is_member(other.as_str()));
+    }
+    world.run_until(10 * S, "web runs", |w| w.owner("web").is_some());
+}
+
+#[test]
+fn l3_two_voters_of_three_are_cut_one_after_the_other() {
+    let mut world = formed();
+    let leader = world.leader();
+    let others: Vec<_> = world.names().into_iter().filter(|n| *n != leader).collect();
+    for other in &others {
+        world.ask_only(leader.as_str(), AdminRequest::FenceOff { node: other.clone() });
+    }
+    world.run(20 * S);
+    let off: Vec<_> = others.iter().filter(|o| !world.power_of(o.as_str())).collect();
+    let [first] = off[..] else { panic!("of two one waits: {off:?} are off") };
+    assert_eq!(world.leader(), leader);
+    let AdminReply::Status(view) = world.ask(leader.as_str(), AdminRequest::Status) else {
+        panic!("no status")
+    };
+    let waits = view.fences.iter().find_map(|f| f.why.clone()).expect("one is open");
+    assert!(waits.contains(first.as_str()) && waits.contains("quorum"), "{waits}");
+    world.power_on(first.as_str());
+    world.run_until(20 * S, "the other is off", |w| {
+        others.iter().any(|o| o != first && !w.power_of(o.as_str()))
+    });
+    assert_eq!(world.leader(), leader);
+}
+
+#[test]
+fn a_leader_that_must_be_cut_lets_another_lead_first() {
+    let mut world = formed();
+    if world.leader() != "alpha".into() {
+        world.transfer_away(&world.leader());
+    }
+    assert_eq!(world.leader(), "alpha".into());
+    world.stop_fails.insert(("alpha".into(), "web".into()));
+    world.ask("beta", AdminRequest::NodeStandby { node: "alpha".into() });
+    let t0 = world.now_ms();
+    world.run_until(20 * S, "web runs elsewhere", |w| w.owner("web").is_some_and(|n| n != "alpha".into()));
+    let took = world.now_ms() - t0;
+    assert!(took < 1000, "it took {took} ms, as if its end had to be noticed first");
+}
+
+#[test]
+fn s8_the_last_word_of_an_earlier_boot_does_not_take_the_place_of_a_later_one() {
+    let mut world = formed();
+    while world.leader() != "beta".into() {
+        world.transfer_away(&world.leader());
+    }
+    let (alpha, beta, gamma) = ("alpha".into(), "beta".into(), "gamma".into());
+    world.run(S);
+    let reply = world.ask("beta", AdminRequest::FenceOff { node: "gamma".into() });
+    assert!(matches!(reply, AdminReply::Done { .. }), "{reply:?}");
+    world.run_until(5 * S, "gamma is off", |w| !w.power_of("gamma") && !w.is_member("gamma"));
+    world.run(3 * S);
+    world.cut(&beta, &gamma);
+    world.power_on("gamma");
+    let earlier = world.boot_of("gamma").expect("it runs");
+    world.run(S / 2); // alpha hears it, the leader does not
+    world.power_off("gamma");
+    world.heal();
+    world.cut(&alpha, &gamma);
+    world.power_on("gamma");
+    world.run_until(S / 2, "the later boot takes part", |w| w.is_member("gamma"));
+    world.transfer_away(&beta);
+    assert_eq!(world.leader(), alpha, "it heard the earlier boot less than t_lost ago");
+    world.run(3 * S);
+    let joined = |n: &Notice| matches!(n, Notice::NodeJoined { incarnation, .. } if *incarnation == earlier);
+    assert!(!world.saw(joined), "the later boot was declared over while it ran");
 }

@@ -173,6 +173,10 @@ impl World {
         Now { boot: self.now, wall: WallMs(1_700_000_000_000 + self.now_ms() as i64) }
     }
 
+    pub fn time(&self) -> BootNs {
+        self.now
+    }
+
     pub fn names(&self) -> Vec<NodeId> {
         self.hosts.keys().cloned().collect()
     }
@@ -285,6 +289,11 @@ impl World {
         self.leading().config.devices[&device.into()].path_hash
     }
 
+    /// The boot in which its daemon runs.
+    pub fn boot_of(&self, name: &str) -> Option<Incarnation> {
+        self.hosts[&name.into()].node.as_ref().map(|n| n.setup.incarnation)
+    }
+
     pub fn is_standby(&self, name: &str) -> bool {
         let node = self.hosts[&self.leader()].node.as_ref().unwrap();
         node.state().node(&name.into()).is_some_and(|r| r.standby.is_some())
@@ -347,6 +356,10 @@ impl World {
 
     pub fn saw(&self, which: impl Fn(&Notice) -> bool) -> bool {
         self.notices.iter().any(which)
+    }
+
+    pub fn count(&self, which: impl Fn(&Notice) -> bool) -> usize {
+        self.notices.iter().filter(|n| which(n)).count()
     }
 
     pub fn log_of(&self, verb: &str) -> Vec<String> {

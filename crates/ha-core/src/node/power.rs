@@ -1,0 +1,86 @@
+//! The leader switches power on again after a proof, once, when no attempt to cut it can be alive any more.
+
+use super::Node;
+use super::fence_drive::ORDER_VALID;
+use super::lead::{Job, Key};
+use crate::message::ExecJob;
+use crate::state::Power;
+use ha_fencing::{Attempt, level_plans};
+use ha_model::{BootNs, Entry, NodeId, Now};
+use ha_scheduler::NodeStatus;
+
+/// The leader's clock for switching a node on.
+#[derive(Clone, Debug)]
+pub(super) struct PowerClock {
+    /// The end of the dwell; then, while an executor is at it, until when it may take.
+    pub wakes_at: BootNs,
+}
+
+impl Node {
+    /// After a proof by power: on again once, after `off_dwell`, when no attempt can be under way any more.
+    pub(super) fn drive_power(&mut self, now: Now) {
+        let off: Vec<_> = self
+            .state
+            .nodes
+            .iter()
+            .filter(|(_, r)| r.status == NodeStatus::Off)
+            .map(|(id, r)| (id.clone(), r.power.clone(), r.is_held))
+            .collect();
+        let dwell = self.config.timing.off_dwell;
+        let Some(lead) = &mut self.lead else { return };
+        lead.power.retain(|id, _| off.iter().any(|(o, ..)| o == id));
+        for (id, power, is_held) in off {
+            let may_return = match power {
+                Power::Off { returns, .. } => returns && !is_held,
+                Power::OnRequested { .. } => true,
+                Power::Assumed | Power::On | Power::OnFailed { .. } => false,
+            };
+            // An earlier attempt that never reported may still send its off: wait until none can be alive.
+            let wait = match power {
+                Power::Off { attempts: 2.., .. } => {
+                    dwell.max(Attempt::longest(&level_plans(&self.config, &id)) + ORDER_VALID)
+                }
+                _ => dwell,
+            };
+            let Some(lead) = &mut self.lead else { return };
+            if !may_return {
+                lead.power.remove(&id);
+                continue;
+            }
+            let clock = lead.power.entry(id.clone()).or_insert(PowerClock { wakes_at: now.boot + wait });
+            if now.boot < clock.wakes_at {
+                continue;
+            }
+            self.request_power_on(now, &id);
+        }
+    }
+
+    /// Proposes to switch a node on; false where nobody can do it now.
+    pub(super) fn request_power_on(&mut self, now: Now, target: &NodeId) -> bool {
+        let Some(executor) = self.executor_for(now, target) else { return false };
+        let entry = Entry::PowerOnRequested { target: target.clone(), executor };
+        self.propose(now, Key::Power(target.clone()), entry);
+        true
+    }
+
+    pub(super) fn power_applied(&mut self, now: Now, target: &NodeId, executor: &NodeId) {
+        if !self.state.node(target).is_some_and(|r| matches!(r.power, Power::OnRequested { .. })) {
+            return;
+        }
+        let levels = level_plans(&self.config, target);
+        let deadline = now.boot + Attempt::longest(&levels) + ORDER_VALID;
+        let Some(lead) = &mut self.lead else { return };
+        if !lead.is_serving {
+            return;
+        }
+        lead.power.insert(target.clone(), PowerClock { wakes_at: deadline });
+        let devices = levels.into_iter().flat_map(|l| l.devices).collect();
+        self.give_job(
+            now,
+            executor,
+            target,
+            Job::PowerOn { target: target.clone() },
+            ExecJob::PowerOn(devices),
+        );
+    }
+}
