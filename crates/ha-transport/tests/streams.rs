@@ -76,7 +76,7 @@ fn a_large_message_arrives_whole_and_a_larger_one_is_refused() {
 }
 
 #[test]
-fn a_killed_daemon_is_told_from_a_stopped_one_and_comes_back_in_a_new_session() {
+fn a_daemon_that_was_killed_or_stopped_is_found_gone_and_comes_back_in_a_new_session() {
     let ca = ClusterCa::create("shop").unwrap();
     let all = addresses(&["alpha", "beta", "gamma"], 1);
     // beta accepts from alpha and dials gamma: both roles see it die.
@@ -102,10 +102,32 @@ fn a_killed_daemon_is_told_from_a_stopped_one_and_comes_back_in_a_new_session() 
     gamma.log.wait_up("beta", 4);
     beta.log.wait_up("alpha", 1);
     beta.log.wait_up("gamma", 1);
+    for other in [&alpha, &gamma] {
+        other.log.clear(); // While it was between two sessions its host refused.
+    }
     beta.stop();
     for other in [&alpha, &gamma] {
-        other.log.wait("goodbye", |events| events.iter().any(|e| down(e, "beta") == Some(Down::Goodbye)));
+        let events = other.log.wait("beta's daemon found gone after its goodbye", |events| {
+            events.iter().any(|e| matches!(e, StreamEvent::PeerReset { node } if node.as_str() == "beta"))
+        });
+        assert!(events.iter().any(|e| down(e, "beta") == Some(Down::Goodbye)), "{events:?}");
     }
+}
+
+#[test]
+fn a_goodbye_of_a_daemon_that_lives_on_is_no_reset() {
+    let ca = ClusterCa::create("shop").unwrap();
+    let all = addresses(&["alpha", "beta"], 1);
+    let alpha = Setup::new("alpha", &ca, &all).start();
+    let beta = Setup::new("beta", &ca, &all).start();
+    beta.log.wait_up("alpha", 1);
+    beta.log.clear(); // Before alpha listened, its host refused too.
+    // alpha no longer wants beta, says so, and listens on.
+    alpha.streams().set_peers(Addresses::new());
+    beta.log.wait("goodbye", |events| events.iter().any(|e| down(e, "alpha") == Some(Down::Goodbye)));
+    // beta asks alpha's host for one silence; then it has its answer.
+    std::thread::sleep(beta.setup.times.silence * 2);
+    assert_eq!(beta.log.count(|e| matches!(e, StreamEvent::PeerReset { .. })), 0);
 }
 
 #[test]

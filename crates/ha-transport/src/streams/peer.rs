@@ -11,7 +11,6 @@ use ha_model::NodeId;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
@@ -178,28 +177,34 @@ pub(super) async fn keep_dialling(inner: Arc<Inner>, peer: Arc<Peer>) {
     }
 }
 
-/// Runs an accepted stream; when its peer's daemon ended without a word, asks its host whether it lives.
+/// Runs an accepted stream; when its peer's daemon ended, with a word (SIGTERM) or without, asks its host whether a
+/// daemon is there.
 pub(super) async fn run_accepted(inner: Arc<Inner>, peer: Arc<Peer>, established: Established) {
     let down = peer.adopt(&inner, established).await;
-    if matches!(down, Some(Down::Ended(_))) {
+    if matches!(down, Some(Down::Ended(_) | Down::Goodbye)) {
         probe(&inner, &peer).await;
     }
 }
 
-/// The dialler has to come back by itself; this only finds out whether its daemon is there.
+/// The dialler has to come back by itself; this only finds out whether its daemon is there. It looks until the peer is
+/// back or silent for so long that its beats decide: a daemon that says goodbye listens for another moment, and a killed
+/// one takes its time to be torn down.
 async fn probe(inner: &Inner, peer: &Peer) {
-    /// A restarting daemon listens again within moments; a second look tells it from one that is gone.
-    const LOOKS: usize = 2;
-    for look in 0..LOOKS {
-        if look > 0 {
-            sleep(inner.times.retry_min.min(Duration::from_millis(50))).await;
-        }
+    let end = Instant::now() + inner.times.silence;
+    let mut pause = inner.times.retry_min;
+    while !peer.is_removed() && peer.link().is_none() && Instant::now() < end {
         for (link, to) in peer.links().into_iter().enumerate() {
             let from = inner.listen.get(link).copied();
             if let Err(ConnectError::Refused) = connect::tcp(from, to, inner.times.connect).await {
-                peer.say_reset(inner).await;
+                // No stream comes up between the look and the word: its `PeerUp` would be told before this older news.
+                let _turn = peer.turn.lock().await;
+                if peer.link().is_none() {
+                    peer.say_reset(inner).await;
+                }
                 return;
             }
         }
+        sleep(pause).await;
+        pause *= 2;
     }
 }
