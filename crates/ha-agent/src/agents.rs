@@ -9,7 +9,7 @@ use crate::fence::Descriptions;
 use crate::job::{Action, Outcome, ResourceAgent, ResourceJob};
 use crate::leash::{CgroupRoot, escape};
 use crate::vip::{self, Announcements, Vip};
-use ha_model::InstanceId;
+use ha_model::{InstanceId, length};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -134,7 +134,7 @@ async fn run_vip(job: &ResourceJob, announcements: &Announcements) -> Outcome {
     };
     tokio::select! {
         outcome = work => outcome,
-        () = tokio::time::sleep(job.timeout) => Outcome::failed(format!("it did not end within {:?}", job.timeout)),
+        () = tokio::time::sleep(job.timeout) => Outcome::failed(format!("it did not end within {}", length(job.timeout))),
         () = job.cancel.cancelled() => Outcome::failed("it was cancelled"),
     }
 }

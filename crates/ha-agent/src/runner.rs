@@ -9,6 +9,7 @@ use crate::gate::Gate;
 use crate::leash::Leash;
 use crate::output::Output;
 use crate::spawn::{Failure, Stage};
+use ha_model::length;
 use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -103,7 +104,7 @@ impl fmt::Display for Ended {
         match self {
             Self::Exited { code } => write!(f, "exited with code {code}"),
             Self::Signalled { signal } => write!(f, "was killed by {}", signal_name(*signal)),
-            Self::TimedOut { after } => write!(f, "did not end within {after:?} and was killed"),
+            Self::TimedOut { after } => write!(f, "did not end within {} and was killed", length(*after)),
             Self::Cancelled => f.write_str("was cancelled"),
             Self::NotFound { path } => write!(f, "program {path} does not exist"),
             Self::NotExecutable { path, why } => {

@@ -225,7 +225,7 @@ async fn a_start_that_never_gets_well_is_killed_at_its_time_out() {
     let mut job = job(Action::Start, &[("start", "sleep 300"), ("check", "sh -c 'echo no answer; exit 2'")]);
     job.timeout = Duration::from_millis(400);
     let outcome = bench.agents.run(job).await;
-    assert!(reason(&outcome).contains("not active within 400ms"), "{outcome}");
+    assert!(reason(&outcome).contains("not active within 400 ms"), "{outcome}");
     assert!(reason(&outcome).contains("no answer"), "{outcome}");
     assert!(bench.members().is_empty());
 }

@@ -35,7 +35,7 @@ pub enum ApiError {
         source: io::Error,
     },
     /// No answer in time.
-    #[error("no answer from {} within {} ms", path.display(), after.as_millis())]
+    #[error("no answer from {} within {}", path.display(), ha_model::length(*after))]
     TimedOut {
         /// The socket.
         path: PathBuf,

@@ -73,7 +73,7 @@ async fn every_kind_of_request_and_answer_survives_the_way() {
             },
         },
     ];
-    let expected = AdminReply::Timeline { events };
+    let expected = AdminReply::Timeline { events, own_view: None };
     let reply = expected.clone();
     let path = daemon(&options(&directory), move |_, request| {
         let reply = reply.clone();

@@ -3,7 +3,7 @@
 //! Invariant: no internally tagged enum: they go over the wire between nodes too, whose format does not describe
 //! itself.
 
-use crate::ids::{DeviceId, InstanceId, NodeId, ResourceId, Term};
+use crate::ids::{DeviceId, Index, InstanceId, NodeId, ResourceId, Term};
 use crate::notice::{Level, TimelineEvent};
 use crate::time::WallMs;
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,29 @@ pub enum AdminRequest {
     },
 }
 
+/// Marks an answer that a node gave by itself, because it could not ask a leader: it may be older than what the
+/// others know.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OwnView {
+    /// The node.
+    pub node: NodeId,
+    /// The leader that it could not ask; `None`: it knows of none.
+    pub leader: Option<NodeId>,
+    /// Why not, as the beginning of a sentence: "cannot reach the leader alpha".
+    pub why: String,
+    /// The newest position of the log that is applied there.
+    pub position: Index,
+}
+
+impl OwnView {
+    /// The one sentence that stands above such an answer.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let OwnView { node, why, position, .. } = self;
+        format!("{why}: this is what {node} knows itself, as of log position {position}")
+    }
+}
+
 /// The answer.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -124,6 +147,8 @@ pub enum AdminReply {
     Timeline {
         /// Events, oldest first.
         events: Vec<TimelineEvent>,
+        /// Set where the leader could not be asked.
+        own_view: Option<OwnView>,
     },
     /// Configuration.
     Config {
@@ -133,6 +158,8 @@ pub enum AdminReply {
         text: String,
         /// SHA-256 in hexadecimal.
         sha256: String,
+        /// Set where the leader could not be asked.
+        own_view: Option<OwnView>,
     },
     /// Path tests.
     FenceTest {
@@ -143,6 +170,8 @@ pub enum AdminReply {
     FenceHistory {
         /// Oldest first.
         events: Vec<TimelineEvent>,
+        /// Set where the leader could not be asked.
+        own_view: Option<OwnView>,
     },
 }
 
@@ -202,6 +231,8 @@ pub struct StatusView {
     pub waivers: Vec<(String, String)>,
     /// Warnings of any node.
     pub warnings: Vec<(NodeId, Level, String)>,
+    /// Set where the leader could not be asked: then it is what `seen_by` knows itself.
+    pub own_view: Option<OwnView>,
 }
 
 /// A node.
@@ -217,7 +248,8 @@ pub struct NodeRow {
     pub state: String,
     /// Boot, shortened.
     pub boot: Option<String>,
-    /// Links: address and whether it is heard over it.
+    /// Links: address and whether it is heard over it. Of `seen_by` itself, `false` where it hears others, but nobody
+    /// over this link: then the silence of theirs is its own.
     pub links: Vec<(IpAddr, bool)>,
     /// One sentence where it is not as wished.
     pub why: Option<String>,
@@ -234,6 +266,8 @@ pub struct ResourceRow {
     pub agent: String,
     /// One word: running, starting, stopping, stopped, failed, blocked, unknown.
     pub state: String,
+    /// Whether it should run, as the cluster file or a later order of an operator says.
+    pub is_wanted: bool,
     /// Where it is, or is wanted.
     pub node: Option<NodeId>,
     /// Counted failures by node.

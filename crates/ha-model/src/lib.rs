@@ -22,3 +22,4 @@ pub use notice::*;
 pub use origin::*;
 pub use time::*;
 pub use timing::*;
+pub use words::length;

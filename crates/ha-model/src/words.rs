@@ -1,7 +1,27 @@
-//! Reasons in words: the ends of sentences that notices and `status` share.
+//! Reasons in words: the ends of sentences that notices and `status` share; lengths of time in words.
 
 use crate::fence::FenceReason;
 use crate::log::{LostReason, Stalled};
+use std::time::Duration;
+
+/// A length of time for a sentence, to the digits that a reader wants: `750 ms`, `2.5 s`, `30 s`, `3 min`, `2 h`.
+/// A length that is configured in whole units is told exactly.
+#[must_use]
+pub fn length(time: Duration) -> String {
+    let ms = (time.as_nanos() + 500_000) / 1_000_000;
+    let tenths = (ms + 50) / 100;
+    let s = (ms + 500) / 1000;
+    match ms {
+        0 if time.is_zero() => "0 s".to_owned(),
+        0 => "less than 1 ms".to_owned(),
+        1..1_000 => format!("{ms} ms"),
+        1_000..10_000 if !tenths.is_multiple_of(10) => format!("{}.{} s", tenths / 10, tenths % 10),
+        1_000..120_000 => format!("{s} s"),
+        120_000..7_200_000 if s.is_multiple_of(60) || s >= 600 => format!("{} min", (s + 30) / 60),
+        120_000..7_200_000 => format!("{} min {} s", s / 60, s % 60),
+        _ => format!("{} h", (s + 1800) / 3600),
+    }
+}
 
 impl Stalled {
     /// The thing that stands still.
@@ -44,6 +64,31 @@ impl FenceReason {
             FenceReason::HeardAfterConfirmation => {
                 "it was heard although it had been confirmed off".to_owned()
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_have_the_digits_that_a_reader_wants() {
+        for (ns, text) in [
+            (0, "0 s"),
+            (9_000, "less than 1 ms"),
+            (749_959_310, "750 ms"),
+            (999_600_000, "1 s"),
+            (1_003_000_000, "1 s"),
+            (2_460_000_000, "2.5 s"),
+            (9_960_000_000, "10 s"),
+            (30_000_000_000, "30 s"),
+            (90_000_000_000, "90 s"),
+            (150_000_000_000, "2 min 30 s"),
+            (300_000_000_000, "5 min"),
+            (7_200_000_000_000, "2 h"),
+        ] {
+            assert_eq!(length(Duration::from_nanos(ns)), text);
         }
     }
 }

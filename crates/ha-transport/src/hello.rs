@@ -35,7 +35,9 @@ pub enum HelloError {
         theirs: u32,
     },
     /// Another cluster.
-    #[error("peer belongs to cluster {theirs:?}, this node to {ours:?}")]
+    #[error(
+        "peer belongs to cluster \"{theirs}\", this node to \"{ours}\"; copy the right cluster file to the wrong one"
+    )]
     Cluster {
         /// Theirs.
         theirs: String,
@@ -43,7 +45,9 @@ pub enum HelloError {
         ours: String,
     },
     /// The name is not the one its certificate was issued for.
-    #[error("peer calls itself {claimed}, its certificate says {certified}")]
+    #[error(
+        "peer calls itself {claimed}, its certificate says {certified}; give each node its own DIR/NODE of `hactl cluster keys`"
+    )]
     Name {
         /// Name in the hello.
         claimed: NodeId,

@@ -24,7 +24,7 @@ const NODE_KEY: &str = "node.key";
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
     /// The name cannot stand in a certificate.
-    #[error("node name {node:?} is not a DNS label; use letters, digits and '-'")]
+    #[error("node name \"{node}\" is not a DNS label: use letters, digits and '-'")]
     Name {
         /// The name.
         node: String,
@@ -37,16 +37,28 @@ pub enum PkiError {
         /// rcgen's reason.
         source: rcgen::Error,
     },
-    /// A file could not be read or written.
-    #[error("{at}: {source}; the node's identity comes from `hactl cluster init` or `join`")]
-    File {
+    /// A file could not be read.
+    #[error(
+        "cannot read {at}: {source}; copy it from where `hactl cluster keys CLUSTER.toml --out DIR` made it"
+    )]
+    Read {
+        /// The file.
+        at: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {at}: {source}; mend this, or name another directory")]
+    Write {
         /// The file.
         at: PathBuf,
         /// The system's answer.
         source: io::Error,
     },
     /// Certificate and key do not make a TLS identity.
-    #[error("{what} is not usable for TLS: {why}; issue the node's certificate again")]
+    #[error(
+        "{what} is not usable for TLS: {why}; make it again: remove DIR/NODE, then `hactl cluster keys CLUSTER.toml --out DIR`"
+    )]
     Unusable {
         /// Which part.
         what: &'static str,
@@ -163,7 +175,7 @@ impl NodeIdentity {
 }
 
 fn read(at: &Path) -> Result<String, PkiError> {
-    fs::read_to_string(at).map_err(|source| PkiError::File { at: at.to_owned(), source })
+    fs::read_to_string(at).map_err(|source| PkiError::Read { at: at.to_owned(), source })
 }
 
 /// Writes beside the name, syncs, then renames: a crash leaves the old file or the new one.
@@ -178,5 +190,5 @@ fn write(dir: &Path, name: &str, content: &str) -> Result<(), PkiError> {
         file.sync_all()?;
         fs::rename(&new, &at)
     };
-    written().map_err(|source| PkiError::File { at: at.clone(), source })
+    written().map_err(|source| PkiError::Write { at: at.clone(), source })
 }

@@ -31,6 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         paths: Vec::new(),
         waivers: Vec::new(),
         warnings: Vec::new(),
+        own_view: None,
     };
     let handler = move |_, _| std::future::ready(AdminReply::Status(Box::new(view.clone())));
     runtime.spawn(server.run("alpha".into(), "0", handler, std::future::pending()));

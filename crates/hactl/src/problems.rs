@@ -14,7 +14,7 @@ pub(crate) fn all(view: &StatusView) -> Vec<String> {
         found.push(why);
     }
     for row in &view.nodes {
-        found.extend(node(row).map(|why| format!("node {} is {}: {why}", row.name, row.state)));
+        found.extend(node(view, row).map(|why| format!("node {} is {}: {why}", row.name, row.state)));
     }
     for row in &view.resources {
         found.extend(resource(row).map(|why| format!("resource {} is {}: {why}", row.name, row.state)));
@@ -35,7 +35,7 @@ pub(crate) fn all(view: &StatusView) -> Vec<String> {
     found
 }
 
-/// Why the cluster as a whole does not work.
+/// Why the cluster as a whole does not work, or why what is shown may be old.
 pub(crate) fn phase(view: &StatusView) -> Option<String> {
     match &view.state {
         Phase::Forming { waits_for, .. } if waits_for.is_empty() => {
@@ -71,10 +71,13 @@ pub(crate) fn phase(view: &StatusView) -> Option<String> {
                 list(&missing)
             ))
         }
-        Phase::Active if view.leader.is_none() => {
-            Some("no leader is known yet: an election is under way".to_owned())
-        }
-        Phase::Active => None,
+        Phase::Active => match &view.own_view {
+            Some(own) => Some(own.text()),
+            None if view.leader.is_none() => {
+                Some("no leader is known yet: an election is under way".to_owned())
+            }
+            None => None,
+        },
         Phase::Hold { why } => {
             Some(format!("hold: {why}; resources stay as they are, the safety rules go on"))
         }
@@ -82,15 +85,15 @@ pub(crate) fn phase(view: &StatusView) -> Option<String> {
 }
 
 /// Why a node is not as wished.
-pub(crate) fn node(row: &NodeRow) -> Option<String> {
+pub(crate) fn node(view: &StatusView, row: &NodeRow) -> Option<String> {
     let name = &row.name;
     let own = |text: String| Some(row.why.clone().unwrap_or(text));
     match row.state.as_str() {
-        "standby" => silent(row).map(|silent| match &row.why {
+        "standby" => silent(view, row).map(|silent| match &row.why {
             Some(why) => format!("{why}; {silent}"),
             None => silent,
         }),
-        "online" => row.why.clone().or_else(|| silent(row)),
+        "online" => row.why.clone().or_else(|| silent(view, row)),
         "silent" => own("no heartbeat of it arrives; it is lost soon".to_owned()),
         "joining" => own("it is probed for what runs there, then it takes part".to_owned()),
         "lost" => own("not heard; nothing is recovered from it before it is proven off".to_owned()),
@@ -107,9 +110,19 @@ pub(crate) fn node(row: &NodeRow) -> Option<String> {
 }
 
 /// Which links of a node that is heard are silent.
-fn silent(row: &NodeRow) -> Option<String> {
-    let silent = silent_links(row);
-    (!silent.is_empty()).then(|| format!("not heard over {}; its other links carry on", list(&silent)))
+fn silent(view: &StatusView, row: &NodeRow) -> Option<String> {
+    let silent = silent_links(view, row);
+    let is_own = row.name == view.seen_by;
+    (!silent.is_empty()).then(|| {
+        if is_own {
+            format!(
+                "it hears nobody over {}: look at its cable, its port and the switch there; its other links carry on",
+                list(&silent)
+            )
+        } else {
+            format!("not heard over {}; its other links carry on", list(&silent))
+        }
+    })
 }
 
 /// What an operator should know of a node that is as wished.
@@ -123,7 +136,8 @@ pub(crate) fn resource(row: &ResourceRow) -> Option<String> {
     let own = |text: &str| Some(row.why.clone().unwrap_or_else(|| text.to_owned()));
     match row.state.as_str() {
         "running" => None,
-        // A resource that the cluster file switches off has no reason to be told.
+        // Stopped as the cluster file or an operator wishes.
+        "stopped" if !row.is_wanted => None,
         "stopped" => row.why.clone(),
         "starting" => own("its start runs"),
         "stopping" => own("its stop runs"),
@@ -161,9 +175,14 @@ pub(crate) fn path(row: &PathView) -> Option<String> {
     Some(row.why.clone().unwrap_or_else(sentence))
 }
 
-/// Links over which a node is not heard.
-pub(crate) fn silent_links(row: &NodeRow) -> Vec<IpAddr> {
-    row.links.iter().filter(|(_, is_heard)| !is_heard).map(|(address, _)| *address).collect()
+/// Links over which a node is not heard, and should be: where the node that looks hears nobody at all over its own
+/// link, a node that is heard over another is not to blame.
+pub(crate) fn silent_links(view: &StatusView, row: &NodeRow) -> Vec<IpAddr> {
+    let own = view.nodes.iter().find(|own| own.name == view.seen_by && own.name != row.name);
+    let is_heard = row.links.iter().any(|(_, is_heard)| *is_heard);
+    let is_ours = |n: usize| is_heard && own.is_some_and(|own| own.links.get(n).is_some_and(|(_, up)| !up));
+    let silent = row.links.iter().enumerate().filter(|(n, (_, is_heard))| !is_heard && !is_ours(*n));
+    silent.map(|(_, (address, _))| *address).collect()
 }
 
 /// `a`, `a and b`, `a, b and c`.

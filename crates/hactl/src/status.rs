@@ -4,7 +4,7 @@ use crate::paint::{Tone, paint};
 use crate::problems;
 use crate::text::{Cell, hanging, row, sentence};
 use crate::wall;
-use ha_model::{Level, NodeRow, Phase, ResourceRow, StatusView};
+use ha_model::{Level, NodeRow, OwnView, Phase, ResourceRow, StatusView};
 use std::collections::BTreeSet;
 
 /// Widest column of names; longer names push the rest aside.
@@ -48,7 +48,9 @@ pub(crate) fn render(view: &StatusView, color: bool) -> String {
 
 fn head(out: &mut String, view: &StatusView, color: bool) {
     let found = problems::all(view);
-    let (words, tone) = match (problems::phase(view), found.len()) {
+    let phase = problems::phase(view);
+    let own = view.own_view.as_ref().map(OwnView::text).filter(|own| phase.as_ref() != Some(own));
+    let (words, tone) = match (phase, found.len()) {
         (Some(why), _) => {
             let is_forming = matches!(view.state, Phase::Forming { .. });
             (why, if is_forming { Tone::Attention } else { Tone::Bad })
@@ -65,6 +67,9 @@ fn head(out: &mut String, view: &StatusView, color: bool) {
             out.push_str(&format!("{name}: {}\n", rest.join("\n")));
         }
         None => out.push_str(&line),
+    }
+    if let Some(own) = own {
+        hanging(out, "", 2, &own);
     }
     let leads = match &view.leader {
         Some(leader) => format!("leader {leader} (term {})", view.term),
@@ -87,7 +92,7 @@ fn nodes(out: &mut String, view: &StatusView, color: bool) {
         view.nodes.iter().filter_map(|row| row.boot.as_ref()).map(|boot| boot.len() + 5).max().unwrap_or(0);
     let vote_width = width(votes.iter().map(String::as_str));
     for (node, vote) in view.nodes.iter().zip(&votes) {
-        let problem = problems::node(node);
+        let problem = problems::node(view, node);
         let tone = match (node.state.as_str(), &problem) {
             ("standby" | "joining", _) => Tone::Attention,
             (_, None) => Tone::Good,
@@ -100,9 +105,10 @@ fn nodes(out: &mut String, view: &StatusView, color: bool) {
             Cell::new(vote, vote_width),
             Cell::new(&boot, boot_width),
         ];
-        let heard = node.links.iter().filter(|(_, is_heard)| *is_heard);
-        cells.extend(heard.map(|(address, _)| Cell::new(&address.to_string(), 0)));
-        for (position, address) in problems::silent_links(node).iter().enumerate() {
+        let silent = problems::silent_links(view, node);
+        let rest = node.links.iter().filter(|(address, _)| !silent.contains(address));
+        cells.extend(rest.map(|(address, _)| Cell::new(&address.to_string(), 0)));
+        for (position, address) in silent.iter().enumerate() {
             let word = if position == 0 { "silent: " } else { "" };
             cells.push(Cell::new(&format!("{word}{address}"), 0).tone(Tone::Bad));
         }

@@ -1,6 +1,7 @@
 //! Laying out text in 80 columns. What agents and devices said is made harmless before it is shown.
 
 use crate::paint::{Tone, paint};
+use ha_model::OwnView;
 
 /// Columns of every terminal, rescue consoles included.
 pub(crate) const COLUMNS: usize = 80;
@@ -80,6 +81,16 @@ pub(crate) fn hanging(out: &mut String, first: &str, indent: usize, text: &str) 
     }
     out.push_str(line.trim_end());
     out.push('\n');
+}
+
+/// The line above what a node told by itself, because it could not ask the leader; nothing above all else.
+pub(crate) fn own_view(own: Option<&OwnView>) -> String {
+    let mut out = String::new();
+    if let Some(own) = own {
+        hanging(&mut out, "", 2, &own.text());
+        out.push('\n');
+    }
+    out
 }
 
 /// Control characters (a device's answer could hold terminal commands) become visible marks.

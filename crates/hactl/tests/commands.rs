@@ -165,7 +165,7 @@ fn confirmation_shows_what_it_means() {
     };
     let daemon = Daemon::new(move |request| match request {
         AdminRequest::Status => AdminReply::Status(Box::new(views::fence_failing())),
-        AdminRequest::Timeline { .. } => AdminReply::Timeline { events: vec![lost.clone()] },
+        AdminRequest::Timeline { .. } => AdminReply::Timeline { events: vec![lost.clone()], own_view: None },
         _ => AdminReply::Done { message: "alpha confirmed off by root@alpha".to_owned() },
     });
     let run = daemon.hactl(&["fence", "confirm", "alpha", "--yes-i-made-sure-it-is-off"]);
@@ -282,8 +282,8 @@ fn fence_history_and_json_timeline() {
         },
     ];
     let daemon = Daemon::new(move |request| match request {
-        AdminRequest::Timeline { .. } => AdminReply::Timeline { events: events.clone() },
-        _ => AdminReply::FenceHistory { events: events[1..].to_vec() },
+        AdminRequest::Timeline { .. } => AdminReply::Timeline { events: events.clone(), own_view: None },
+        _ => AdminReply::FenceHistory { events: events[1..].to_vec(), own_view: None },
     });
     let run = daemon.hactl(&["fence", "history"]);
     let expected = "2026-11-22 UTC\n11:19:12.350  fencing     beta confirmed off by anna@alpha; freed: web\n";
@@ -291,4 +291,35 @@ fn fence_history_and_json_timeline() {
     let mut json: Value = serde_json::from_str(&daemon.hactl(&["timeline", "--json"]).out).unwrap();
     json["at"] = 0.into();
     golden("timeline.json", &(serde_json::to_string_pretty(&json).unwrap() + "\n"));
+}
+
+/// What a node knows itself may be old: every answer of that kind says so, and files stay files.
+#[test]
+fn answers_without_the_leader_are_marked_in_text_and_json() {
+    let own_view = Some(views::own_view());
+    let daemon = Daemon::new(move |request| match request {
+        AdminRequest::Timeline { .. } => {
+            AdminReply::Timeline { events: Vec::new(), own_view: own_view.clone() }
+        }
+        AdminRequest::FenceHistory { .. } => {
+            AdminReply::FenceHistory { events: Vec::new(), own_view: own_view.clone() }
+        }
+        _ => AdminReply::Config {
+            name: "cluster.toml".to_owned(),
+            text: "name = \"shop\"\n".to_owned(),
+            sha256: "ab".repeat(32),
+            own_view: own_view.clone(),
+        },
+    });
+    let mark = "cannot reach the leader alpha: this is what beta knows itself, as of log\n  position 412\n\n";
+    assert_eq!(daemon.hactl(&["timeline"]).out, format!("{mark}nothing has happened yet\n"));
+    assert_eq!(daemon.hactl(&["fence", "history"]).out, format!("{mark}no node was fenced\n"));
+    let show = daemon.hactl(&["config", "show"]);
+    assert_eq!((show.out.as_str(), show.err.as_str()), ("name = \"shop\"\n", mark));
+    for command in [&["timeline"][..], &["fence", "history"], &["config", "show"]] {
+        let run = daemon.hactl(&[command, &["--json"]].concat());
+        let json: Value = serde_json::from_str(&run.out).unwrap();
+        assert_eq!(json["data"]["own_view"]["node"], "beta", "{command:?}");
+        assert_eq!(run.err, "", "{command:?}");
+    }
 }

@@ -23,6 +23,7 @@ fn daemon() -> Daemon {
             name: "cluster.toml".to_owned(),
             text: text.clone(),
             sha256: "ab".repeat(32),
+            own_view: None,
         },
         _ => AdminReply::Done { message: "in force on 3 of 3 nodes".to_owned() },
     })

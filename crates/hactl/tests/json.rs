@@ -43,13 +43,16 @@ fn daemon(text: String) -> Daemon {
     };
     Daemon::new(move |request| match request {
         AdminRequest::Status => AdminReply::Status(Box::new(views::fence_failing())),
-        AdminRequest::Timeline { .. } => AdminReply::Timeline { events: vec![event.clone()] },
-        AdminRequest::FenceHistory { .. } => AdminReply::FenceHistory { events: vec![event.clone()] },
+        AdminRequest::Timeline { .. } => AdminReply::Timeline { events: vec![event.clone()], own_view: None },
+        AdminRequest::FenceHistory { .. } => {
+            AdminReply::FenceHistory { events: vec![event.clone()], own_view: None }
+        }
         AdminRequest::FenceTest { .. } => AdminReply::FenceTest { paths: vec![path.clone()] },
         AdminRequest::ConfigShow => AdminReply::Config {
             name: "cluster.toml".to_owned(),
             text: text.clone(),
             sha256: "ab".repeat(32),
+            own_view: None,
         },
         _ => AdminReply::Done { message: "done".to_owned() },
     })

@@ -61,6 +61,44 @@ fn without_quorum_it_says_who_is_missing() {
     golden("no-quorum.txt", &shown(views::no_quorum()));
 }
 
+/// Others wait for a coordinator that does not answer, and then say nothing.
+#[test]
+fn node_cut_from_the_leader_says_whose_knowledge_it_shows() {
+    let text = shown(views::cut_off());
+    golden("cut-off.txt", &text);
+    let first = "cluster shop: cannot reach the leader alpha: this is what beta knows itself, as\n  of log position 412\n";
+    assert!(text.starts_with(first), "{text}");
+    let run = Daemon::with_status(views::cut_off()).hactl(&["--json", "status", "--check"]);
+    let answer: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!((run.code, &answer["data"]["as_wished"]), (5, &false.into()));
+    assert_eq!(answer["data"]["own_view"]["leader"], "alpha");
+    assert_eq!(answer["data"]["own_view"]["position"], 412);
+}
+
+/// One cable, one line: not one for each node at its other end.
+#[test]
+fn silence_of_an_own_link_is_told_once() {
+    let text = shown(views::own_link());
+    golden("own-link.txt", &text);
+    assert!(text.starts_with("cluster shop: 1 thing is not as wished\n"), "{text}");
+    assert!(text.contains("it hears nobody over 192.168.7.11: look at its cable"), "{text}");
+    assert!(!text.contains("not heard over"), "{text}");
+    let mut view = views::own_link();
+    view.nodes[0].links[1].1 = true;
+    assert!(shown(view).contains("2 things are not as wished"), "the links of the others, where ours works");
+}
+
+#[test]
+fn resources_that_should_not_run_are_as_wished() {
+    let text = shown(views::unwanted());
+    golden("unwanted.txt", &text);
+    assert!(text.starts_with("cluster shop: everything is as wished\n"), "{text}");
+    assert!(text.contains("disabled in the cluster file (cluster.toml:41:1)"), "{text}");
+    let mut view = views::unwanted();
+    view.resources[2].is_wanted = true;
+    assert!(shown(view).contains("1 thing is not as wished"), "stopped, and nobody wished it");
+}
+
 #[test]
 fn failing_fence_says_what_it_needs() {
     golden("fence-failing.txt", &shown(views::fence_failing()));

@@ -21,7 +21,7 @@ pub enum LifeError {
         source: std::io::Error,
     },
     /// It does not hold a UUID.
-    #[error("{path} does not hold a boot id (32 hexadecimal digits), but {found:?}")]
+    #[error("{path} does not hold a boot id (32 hexadecimal digits), but \"{found}\"")]
     Form {
         /// File.
         path: PathBuf,

@@ -126,7 +126,9 @@ impl Work {
             (_, FenceResult::Error { reason, .. }) => CallOutcome::Failed { why: reason },
             (_, FenceResult::TimedOut) => CallOutcome::TimedOut,
             (_, FenceResult::Refused { why }) => CallOutcome::Failed { why },
-            (_, other) => CallOutcome::Failed { why: format!("it answered {other:?}") },
+            (_, FenceResult::Done) => CallOutcome::Failed { why: "its answer holds no state".to_owned() },
+            (_, FenceResult::On) => CallOutcome::Failed { why: "it told a state instead: on".to_owned() },
+            (_, FenceResult::Off) => CallOutcome::Failed { why: "it told a state instead: off".to_owned() },
         }
     }
 }

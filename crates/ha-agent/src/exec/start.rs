@@ -7,6 +7,7 @@ use super::{Exec, Service, command_failed, ended};
 use crate::child::{self, Child, How};
 use crate::job::{Outcome, ResourceJob};
 use crate::runner::{Ended, KILL_WAIT, Program, explain};
+use ha_model::length;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -105,7 +106,7 @@ impl Service {
             () = tokio::time::sleep(job.timeout) => {
                 // The program's file system hangs: the child is killed before it can execute it.
                 self.service.kill_all(KILL_WAIT).await;
-                Err(Ended::SpawnFailed { why: format!("executing {} hung for {:?}", path.display(), job.timeout) })
+                Err(Ended::SpawnFailed { why: format!("executing {} hung for {}", path.display(), length(job.timeout)) })
             }
         }
     }
@@ -190,5 +191,5 @@ fn too_late(timeout: Duration, last_check: Option<&Outcome>) -> String {
         Some(Outcome::Failed { reason, .. }) => format!("; at last {reason}"),
         _ => String::new(),
     };
-    format!("it was not active within {timeout:?}{said}")
+    format!("it was not active within {}{said}", length(timeout))
 }

@@ -1,11 +1,13 @@
 //! Operators' requests: answered here, passed on to the leader, or answered after what was proposed is applied.
 
 use super::Node;
+use super::alone::is_question;
 use super::lead::Key;
 use crate::effect::Effect;
 use crate::message::PeerMessage;
 use ha_model::{
-    AdminReply, AdminRequest, BootNs, DeviceId, Entry, Index, NodeId, Notice, Now, TimelineEvent,
+    AdminReply, AdminRequest, BootNs, DeviceId, Entry, Index, NodeId, Notice, Now, OwnView, TimelineEvent,
+    length,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,12 +18,15 @@ const PENDING_MAX: usize = 64;
 /// How long a request waits for the leader or for its entry to commit.
 const WAIT: Duration = Duration::from_secs(10);
 
+/// How long a question waits for the leader, which answers it in one step: past that, what is known here is told.
+const WAIT_READ: Duration = Duration::from_secs(2);
+
 /// How long a test of fence paths may take before what is known is answered.
 const WAIT_TESTS: Duration = Duration::from_secs(60);
 
 /// Where an answer goes.
 #[derive(Clone, PartialEq, Debug)]
-enum Asker {
+pub(super) enum Asker {
     Here(u64),
     There(NodeId, u64),
 }
@@ -29,9 +34,25 @@ enum Asker {
 /// What an answer waits for.
 #[derive(Clone, PartialEq, Debug)]
 enum Wait {
-    Leader,
-    Applied { index: Index, message: String },
-    Tests { keys: Vec<(DeviceId, NodeId, NodeId)>, node: Option<NodeId> },
+    /// The leader's answer; a question, unlike an order, can be answered here when none comes.
+    Leader {
+        leader: NodeId,
+        question: Option<AdminRequest>,
+        limit: Duration,
+    },
+    /// Our own first entry as leader, before which we do not know the newest state.
+    Serving {
+        who: String,
+        request: AdminRequest,
+    },
+    Applied {
+        index: Index,
+        message: String,
+    },
+    Tests {
+        keys: Vec<(DeviceId, NodeId, NodeId)>,
+        node: Option<NodeId>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +84,11 @@ pub(super) enum Outcome {
     Testing(Vec<(DeviceId, NodeId, NodeId)>, Option<NodeId>),
 }
 
+/// The answer to what cannot be asked of this node any more.
+fn moved() -> AdminReply {
+    AdminReply::Unavailable { why: "leadership has just moved; ask again".to_owned() }
+}
+
 pub(super) fn refused(why: impl Into<String>, help: impl Into<String>) -> Outcome {
     let help: String = help.into();
     Outcome::Reply(AdminReply::Refused { why: why.into(), help: (!help.is_empty()).then_some(help) })
@@ -75,18 +101,18 @@ impl Node {
         if self.serves() {
             return self.carry_out_request(now, asker, who, request);
         }
-        let leader = self.raft.leader().filter(|l| self.streams.contains(*l)).cloned();
-        match (leader, &request) {
-            (Some(leader), _) => self.pass_on(now, asker, &leader, who, request),
-            (None, AdminRequest::Status) => {
-                let view = self.status(now);
-                self.answer(asker, AdminReply::Status(Box::new(view)));
+        if self.raft.is_leader() {
+            self.enlist(asker, Wait::Serving { who, request }, now.boot + WAIT_READ);
+            return;
+        }
+        let leader = self.raft.leader().filter(|l| self.is_reachable(now, l)).cloned();
+        match leader {
+            Some(leader) => self.pass_on(now, asker, &leader, who, request),
+            None if is_question(&request) => {
+                let own = self.own_view(now);
+                self.answer_alone(now, asker, request, own);
             }
-            (None, AdminRequest::Timeline { limit }) => {
-                let events = self.events(*limit, |_| true);
-                self.answer(asker, AdminReply::Timeline { events });
-            }
-            (None, _) => self.answer(asker, AdminReply::Unavailable { why: self.why_no_leader(now) }),
+            None => self.answer(asker, AdminReply::Unavailable { why: self.why_no_leader(now) }),
         }
     }
 
@@ -101,9 +127,32 @@ impl Node {
         let asker = Asker::There(from.clone(), id);
         if self.serves() {
             self.carry_out_request(now, asker, who, request);
+        } else if self.raft.is_leader() {
+            self.enlist(asker, Wait::Serving { who, request }, now.boot + WAIT_READ);
         } else {
-            let why = "leadership has just moved; ask again".to_owned();
-            self.answer(asker, AdminReply::Unavailable { why });
+            self.answer(asker, moved());
+        }
+    }
+
+    /// Requests that came before our first entry as leader was applied: it is, or we do not lead after all.
+    fn serve_the_early(&mut self, now: Now) {
+        let (serves, leads) = (self.serves(), self.raft.is_leader());
+        let is_over =
+            |p: &Pending| matches!(p.wait, Wait::Serving { .. }) && (serves || !leads || now.boot >= p.until);
+        let over: Vec<_> = self.desk.pending.iter().filter(|(_, p)| is_over(p)).map(|(id, _)| *id).collect();
+        for id in over {
+            if let Some(Pending { asker, wait: Wait::Serving { who, request }, .. }) =
+                self.desk.pending.remove(&id)
+            {
+                match asker {
+                    asker if serves => self.carry_out_request(now, asker, who, request),
+                    Asker::Here(_) if is_question(&request) => {
+                        let own = self.own_view(now);
+                        self.answer_alone(now, asker, request, own);
+                    }
+                    asker => self.answer(asker, moved()),
+                }
+            }
         }
     }
 
@@ -112,8 +161,14 @@ impl Node {
     }
 
     fn pass_on(&mut self, now: Now, asker: Asker, leader: &NodeId, who: String, request: AdminRequest) {
-        let wait = if matches!(request, AdminRequest::FenceTest { .. }) { WAIT_TESTS } else { WAIT };
-        let Some(id) = self.enlist(asker, Wait::Leader, now.boot + wait) else { return };
+        let question = is_question(&request).then(|| request.clone());
+        let limit = match request {
+            AdminRequest::FenceTest { .. } => WAIT_TESTS,
+            _ if question.is_some() => WAIT_READ,
+            _ => WAIT,
+        };
+        let wait = Wait::Leader { leader: leader.clone(), question, limit };
+        let Some(id) = self.enlist(asker, wait, now.boot + limit) else { return };
         self.send(leader, PeerMessage::Admin { id, who, request });
     }
 
@@ -146,19 +201,81 @@ impl Node {
     }
 
     pub(super) fn admin_reply(&mut self, id: u64, reply: AdminReply) {
-        if let Some(pending) = self.desk.pending.remove(&id) {
-            self.answer(pending.asker, reply);
+        let Some(Pending { asker, wait, until }) = self.desk.pending.remove(&id) else { return };
+        match (wait, reply) {
+            (Wait::Leader { leader, question: Some(question), .. }, AdminReply::Unavailable { .. }) => {
+                let why = format!("{leader} leads no more");
+                self.ask_again(self.local.now, asker, question, until, (leader, why));
+            }
+            (_, reply) => self.answer(asker, reply),
         }
     }
 
-    fn answer(&mut self, asker: Asker, reply: AdminReply) {
+    pub(super) fn answer(&mut self, asker: Asker, reply: AdminReply) {
         match asker {
             Asker::Here(id) => self.out.push(Effect::AdminReply { id, reply: Box::new(reply) }),
             Asker::There(node, id) => self.send(&node, PeerMessage::AdminReply { id, reply }),
         }
     }
 
+    /// Requests whose leader leads no more, cannot be reached any more, or did not answer in time.
+    fn leave_silent_leaders(&mut self, now: Now) {
+        let is_over = |p: &Pending| match &p.wait {
+            Wait::Leader { leader, question, .. } => {
+                let is_deposed = self.raft.leader().is_some_and(|l| l != leader);
+                now.boot >= p.until || !self.is_reachable(now, leader) || (is_deposed && question.is_some())
+            }
+            Wait::Serving { .. } | Wait::Applied { .. } | Wait::Tests { .. } => false,
+        };
+        let over: Vec<_> = self.desk.pending.iter().filter(|(_, p)| is_over(p)).map(|(id, _)| *id).collect();
+        for id in over {
+            if let Some(Pending { asker, wait: Wait::Leader { leader, question, limit }, until }) =
+                self.desk.pending.remove(&id)
+            {
+                let why = if self.is_reachable(now, &leader) {
+                    format!("the leader {leader} gave no answer within {}", length(limit))
+                } else {
+                    format!("cannot reach the leader {leader}")
+                };
+                match question {
+                    Some(question) => self.ask_again(now, asker, question, until, (leader, why)),
+                    None => {
+                        let why = format!("{why}; what was asked may still happen: look at hactl timeline");
+                        self.answer(asker, AdminReply::Unavailable { why });
+                    }
+                }
+            }
+        }
+    }
+
+    /// A question whose leader did not answer: by another leader where there is one, else by us.
+    fn ask_again(
+        &mut self,
+        now: Now,
+        asker: Asker,
+        question: AdminRequest,
+        until: BootNs,
+        (leader, why): (NodeId, String),
+    ) {
+        let other = self.raft.leader().filter(|l| **l != leader && self.is_reachable(now, l)).cloned();
+        if self.serves() {
+            self.carry_out_request(now, asker, String::new(), question);
+        } else if let Some(other) = other.filter(|_| now.boot < until) {
+            let limit = until.since(now.boot);
+            let wait = Wait::Leader { leader: other.clone(), question: Some(question.clone()), limit };
+            if let Some(id) = self.enlist(asker, wait, until) {
+                let who = String::new(); // nothing is done in anybody's name
+                self.send(&other, PeerMessage::Admin { id, who, request: question });
+            }
+        } else {
+            let own = OwnView { leader: Some(leader), why, ..self.own_view(now) };
+            self.answer_alone(now, asker, question, own);
+        }
+    }
+
     pub(super) fn desk_duties(&mut self, now: Now) {
+        self.serve_the_early(now);
+        self.leave_silent_leaders(now);
         let mut done = Vec::new();
         for (id, pending) in &self.desk.pending {
             let reply = match &pending.wait {
@@ -171,12 +288,16 @@ impl Node {
                 Wait::Tests { node, .. } if now.boot >= pending.until => {
                     Some(AdminReply::FenceTest { paths: self.path_views(node.as_ref()) })
                 }
-                Wait::Leader | Wait::Applied { .. } if now.boot >= pending.until => {
-                    let why = "no answer in time; what was asked may still happen: look at hactl timeline"
-                        .to_owned();
+                Wait::Applied { .. } if now.boot >= pending.until => {
+                    let why = format!(
+                        "the log did not take it within {}; what was asked may still happen: look at hactl timeline",
+                        length(WAIT)
+                    );
                     Some(AdminReply::Unavailable { why })
                 }
-                Wait::Leader | Wait::Applied { .. } | Wait::Tests { .. } => None,
+                Wait::Leader { .. } | Wait::Serving { .. } | Wait::Applied { .. } | Wait::Tests { .. } => {
+                    None
+                }
             };
             done.extend(reply.map(|r| (*id, pending.asker.clone(), r)));
         }

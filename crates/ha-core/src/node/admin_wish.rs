@@ -18,11 +18,11 @@ impl Node {
         match request {
             AdminRequest::Status => Outcome::Reply(AdminReply::Status(Box::new(self.status(now)))),
             AdminRequest::Timeline { limit } => {
-                Outcome::Reply(AdminReply::Timeline { events: self.events(limit, |_| true) })
+                Outcome::Reply(AdminReply::Timeline { events: self.events(limit, |_| true), own_view: None })
             }
             AdminRequest::FenceHistory { node } => {
                 let events = self.events(u32::MAX, |n| is_fence_of(n, node.as_ref()));
-                Outcome::Reply(AdminReply::FenceHistory { events })
+                Outcome::Reply(AdminReply::FenceHistory { events, own_view: None })
             }
             AdminRequest::ConfigShow => self.show_config(),
             AdminRequest::ConfigApply { name, text } => self.apply_config(now, origin(None), name, text),
@@ -105,7 +105,8 @@ impl Node {
             return refused("no configuration is in force yet: the cluster is forming", "hactl status");
         };
         let sha256 = self.config.sha256.iter().map(|b| format!("{b:02x}")).collect();
-        Outcome::Reply(AdminReply::Config { name: config.name.clone(), text: config.text.clone(), sha256 })
+        let (name, text) = (config.name.clone(), config.text.clone());
+        Outcome::Reply(AdminReply::Config { name, text, sha256, own_view: None })
     }
 
     fn apply_config(&mut self, now: Now, origin: Origin, name: String, text: String) -> Outcome {

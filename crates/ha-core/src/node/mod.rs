@@ -6,11 +6,13 @@
 
 mod admin;
 mod admin_wish;
+mod alone;
 mod beats;
 mod executor;
 mod fence_drive;
 mod formation;
 mod lead;
+mod links;
 mod local;
 mod orders;
 mod paths;

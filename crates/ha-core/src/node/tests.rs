@@ -2,6 +2,7 @@
 //! really goes off. What a plausible bug in the core would break is judged from the outside: by who runs what.
 
 mod adversary;
+mod alone;
 pub(super) mod chaos;
 mod world;
 

@@ -1,11 +1,12 @@
 //! The state of everything in an operator's words. Reads, never decides.
 
 use super::Node;
+use super::links::mark_own_links;
 use crate::state::{InstanceRecord, NodeRecord, Power};
 use ha_membership::Presence;
 use ha_model::{
     FenceRow, InstanceId, InstanceState, NodeConfig, NodeId, NodeRow, Notice, Now, PathView, Phase,
-    ResourceId, ResourceRow, Role, StatusView,
+    ResourceId, ResourceRow, Role, StatusView, length,
 };
 use ha_scheduler::NodeStatus;
 
@@ -20,6 +21,8 @@ impl Node {
                 warnings.extend(list.iter().map(|(l, t)| (node.clone(), *l, t.clone())));
             }
         }
+        let mut nodes: Vec<_> = self.config.nodes.iter().map(|(id, c)| self.node_row(now, id, c)).collect();
+        mark_own_links(&mut nodes, &self.setup.me);
         StatusView {
             cluster: self.config.name.clone(),
             seen_by: self.setup.me.clone(),
@@ -28,7 +31,7 @@ impl Node {
             leader: self.raft.leader().cloned(),
             term: self.raft.term(),
             voters: self.raft.membership().voter_nodes().into_iter().collect(),
-            nodes: self.config.nodes.iter().map(|(id, c)| self.node_row(now, id, c)).collect(),
+            nodes,
             resources: self.config.resources.keys().map(|id| self.resource_row(now, id)).collect(),
             fences: self.fence_rows(now),
             paths: self.path_views(None),
@@ -39,11 +42,12 @@ impl Node {
                 .map(|(w, origin)| (w.word().to_owned(), origin.to_string()))
                 .collect(),
             warnings,
+            own_view: None,
         }
     }
 
-    fn phase(&self, now: Now) -> Phase {
-        if self.raft.leader().is_none() {
+    pub(super) fn phase(&self, now: Now) -> Phase {
+        if self.raft.leader().is_none() && self.led_elsewhere(now).is_none() {
             let voters = self.raft.membership().voter_nodes();
             let heard = voters
                 .iter()
@@ -71,24 +75,6 @@ impl Node {
     /// Members are awaited and nothing was ever permitted to run: the first placement is still to come.
     pub(super) fn is_forming(&self) -> bool {
         self.lead.as_ref().is_some_and(|l| !l.awaited.is_empty()) && self.state.may_run.is_empty()
-    }
-
-    /// What is missing where nobody leads, in one sentence.
-    pub(super) fn why_no_leader(&self, now: Now) -> String {
-        match self.phase(now) {
-            Phase::NoQuorum { heard, needed } => {
-                let names = heard.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let n = heard.len();
-                if heard.len() >= needed as usize {
-                    format!("no leader is elected yet ({names} hear each other); ask again in a moment")
-                } else {
-                    format!("no quorum: {n} of the {needed} voters needed are heard here ({names})")
-                }
-            }
-            Phase::Forming { .. } | Phase::Active | Phase::Hold { .. } => {
-                "the leader cannot be reached from this node".to_owned()
-            }
-        }
     }
 
     fn node_row(&self, now: Now, id: &NodeId, config: &NodeConfig) -> NodeRow {
@@ -134,12 +120,10 @@ impl Node {
                 }
                 Presence::Present => ("online", None),
                 Presence::NeverHeard => ("joining", Some("this node has not heard it yet".to_owned())),
-                Presence::Silent { for_ } => {
-                    ("silent", Some(format!("no heartbeat for {} ms", for_.as_millis())))
-                }
+                Presence::Silent { for_ } => ("silent", Some(format!("no heartbeat for {}", length(for_)))),
                 Presence::OneWay { .. } => ("silent", Some("it speaks but does not hear us".to_owned())),
                 Presence::Stalled { what, age } => {
-                    ("silent", Some(format!("{} stands still for {} ms", what.word(), age.as_millis())))
+                    ("silent", Some(format!("{} stands still for {}", what.word(), length(age))))
                 }
             },
             NodeStatus::Unseen if is_awaited => {
@@ -208,7 +192,9 @@ impl Node {
                 (if wanted.is_some() { "blocked" } else { "stopped" }, wanted)
             }
         };
-        let mut why = report.map(|r| r.why.clone()).filter(|w| !w.is_empty());
+        let unwanted = self.why_unwanted(id);
+        let is_wanted = unwanted.is_none();
+        let mut why = unwanted.or_else(|| report.map(|r| r.why.clone()).filter(|w| !w.is_empty()));
         if why.is_none() && state != "running" {
             why = active.and_then(|(_, r)| r.observation.why.clone());
         }
@@ -226,12 +212,28 @@ impl Node {
             group: self.config.group_of(id).map(|(g, _)| g.to_string()),
             agent: spec.map_or_else(String::new, |s| s.agent.to_string()),
             state: state.to_owned(),
+            is_wanted,
             node,
             failures: failures
                 .get(id)
                 .map(|n| n.iter().map(|(node, f)| (node.clone(), f.count)).collect())
                 .unwrap_or_default(),
             why,
+        }
+    }
+
+    /// Why a resource should not run; `None`: it should. The cluster's own reasons to stop it are none of these.
+    fn why_unwanted(&self, id: &ResourceId) -> Option<String> {
+        match (self.state.wishes.enabled.get(id), self.config.resources.get(id)) {
+            (Some((true, _)), _) => None,
+            (Some((false, by)), _) => {
+                Some(format!("stopped as asked ({by}); start it with: hactl resource start {id}"))
+            }
+            (None, Some(spec)) if !spec.enabled => Some(format!(
+                "disabled in the cluster file ({}); start it all the same with: hactl resource start {id}",
+                spec.origin
+            )),
+            (None, _) => None,
         }
     }
 

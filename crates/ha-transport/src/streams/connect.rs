@@ -41,7 +41,7 @@ pub(super) enum ConnectError {
     Refused,
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("no answer within {0:?}")]
+    #[error("no answer within {}", ha_model::length(*.0))]
     TimedOut(Duration),
     #[error("{0}")]
     Read(#[from] ReadError),

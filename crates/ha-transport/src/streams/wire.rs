@@ -38,7 +38,7 @@ pub(crate) enum Message {
 /// Why reading ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    #[error("nothing heard for {0:?}")]
+    #[error("nothing heard for {}", ha_model::length(*.0))]
     Silent(Duration),
     #[error("closed by the peer's host")]
     Ended,

@@ -6,7 +6,7 @@ use crate::outcome::{Exit, Failure, Success};
 use crate::paint::ColorWhen;
 use crate::{problems, text};
 use ha_config::{Change, Diagnostic, Parsed, Severity, format_duration};
-use ha_model::{AdminReply, AdminRequest, ClusterConfig, NodeId, WallMs};
+use ha_model::{AdminReply, AdminRequest, ClusterConfig, NodeId, OwnView, WallMs};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Read;
@@ -152,13 +152,14 @@ struct InForce {
     name: String,
     text: String,
     sha256: String,
+    own_view: Option<OwnView>,
 }
 
 fn in_force(context: &Context) -> Result<InForce, Failure> {
     let answer = context.ask(&AdminRequest::ConfigShow)?;
     match answer.reply {
-        AdminReply::Config { name, text, sha256 } => {
-            Ok(InForce { node: answer.node, at: answer.at, name, text, sha256 })
+        AdminReply::Config { name, text, sha256, own_view } => {
+            Ok(InForce { node: answer.node, at: answer.at, name, text, sha256, own_view })
         }
         _ => Err(unexpected(&answer)),
     }
@@ -197,8 +198,13 @@ fn diff(context: &Context, file: &Path) -> Result<Success, Failure> {
         (true, false) => format!("{} differs from {} in layout and comments only\n", new.name, live.name),
         (false, _) => list(&changes),
     };
-    let data =
-        json!({ "changes": words(&changes), "is_same_text": is_same_text, "in_force_sha256": live.sha256 });
+    let shown = format!("{}{shown}", text::own_view(live.own_view.as_ref()));
+    let data = json!({
+        "changes": words(&changes),
+        "is_same_text": is_same_text,
+        "in_force_sha256": live.sha256,
+        "own_view": live.own_view,
+    });
     Ok(Success { text: shown, data, node: Some(live.node), at: Some(live.at), exit: Exit::Done })
 }
 
@@ -227,7 +233,11 @@ fn apply(context: &Context, file: &Path) -> Result<Success, Failure> {
 
 fn show(context: &Context, sha: bool) -> Result<Success, Failure> {
     let live = in_force(context)?;
-    let mut data = json!({ "name": live.name, "sha256": live.sha256 });
+    // The text goes into files: what is said of it does not stand in it.
+    if !context.json {
+        eprint!("{}", text::own_view(live.own_view.as_ref()));
+    }
+    let mut data = json!({ "name": live.name, "sha256": live.sha256, "own_view": live.own_view });
     let mut shown = format!("{}  {}\n", live.sha256, live.name);
     if !sha {
         data["text"] = json!(live.text);

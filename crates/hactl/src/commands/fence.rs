@@ -78,7 +78,7 @@ fn last_heard(context: &Context, view: &StatusView, node: &NodeId) -> String {
     }
     let events = match context.ask(&AdminRequest::Timeline { limit: LAST_HEARD_EVENTS }) {
         Ok(answer) => match answer.reply {
-            AdminReply::Timeline { events } => events,
+            AdminReply::Timeline { events, .. } => events,
             _ => Vec::new(),
         },
         Err(_) => Vec::new(),
@@ -149,7 +149,9 @@ fn history(context: &Context, node: Option<NodeId>) -> Result<Success, Failure> 
         context.known_node(node)?;
     }
     let answer = context.ask(&AdminRequest::FenceHistory { node: node.clone() })?;
-    let AdminReply::FenceHistory { events } = &answer.reply else { return Err(unexpected(&answer)) };
+    let AdminReply::FenceHistory { events, own_view } = &answer.reply else {
+        return Err(unexpected(&answer));
+    };
     let shown = if events.is_empty() {
         let whose = node.map_or_else(|| "no node was".to_owned(), |node| format!("{node} was never"));
         format!("{whose} fenced\n")
@@ -157,8 +159,8 @@ fn history(context: &Context, node: Option<NodeId>) -> Result<Success, Failure> 
         timeline::flat(events)
     };
     Ok(Success {
-        text: shown,
-        data: timeline::data(events),
+        text: format!("{}{shown}", text::own_view(own_view.as_ref())),
+        data: timeline::data(events, own_view.as_ref()),
         node: Some(answer.node),
         at: Some(answer.at),
         exit: Exit::Done,

@@ -2,7 +2,7 @@
 
 use crate::context::{Context, unexpected};
 use crate::outcome::{self, Exit, Failure, Success};
-use crate::{problems, status, timeline};
+use crate::{problems, status, text, timeline};
 use ha_model::{AdminReply, AdminRequest};
 use serde_json::json;
 use std::time::Duration;
@@ -51,10 +51,10 @@ pub(crate) fn watch(context: &Context) -> Result<Success, Failure> {
 /// What happened.
 pub(crate) fn timeline(context: &Context, limit: u32) -> Result<Success, Failure> {
     let answer = context.ask(&AdminRequest::Timeline { limit })?;
-    let AdminReply::Timeline { events } = &answer.reply else { return Err(unexpected(&answer)) };
+    let AdminReply::Timeline { events, own_view } = &answer.reply else { return Err(unexpected(&answer)) };
     Ok(Success {
-        text: timeline::render(events),
-        data: timeline::data(events),
+        text: format!("{}{}", text::own_view(own_view.as_ref()), timeline::render(events)),
+        data: timeline::data(events, own_view.as_ref()),
         node: Some(answer.node),
         at: Some(answer.at),
         exit: Exit::Done,

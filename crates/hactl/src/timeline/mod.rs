@@ -9,7 +9,7 @@ use crate::text::{hanging, sentence};
 use crate::wall;
 pub(crate) use group::last_heard;
 use group::{End, Failover, Part, split};
-use ha_model::{FenceMarks, Level, LostReason, NodeId, Notice, TimelineEvent, WallMs};
+use ha_model::{FenceMarks, Level, LostReason, NodeId, Notice, OwnView, TimelineEvent, WallMs};
 use serde_json::{Value, json};
 
 /// Column where the words of an event begin.
@@ -59,7 +59,7 @@ pub(crate) fn flat(events: &[TimelineEvent]) -> String {
 }
 
 /// The timeline for programs.
-pub(crate) fn data(events: &[TimelineEvent]) -> Value {
+pub(crate) fn data(events: &[TimelineEvent], own_view: Option<&OwnView>) -> Value {
     let lines: Vec<Value> = events
         .iter()
         .map(|event| {
@@ -85,7 +85,7 @@ pub(crate) fn data(events: &[TimelineEvent]) -> Value {
             Part::Failover(failover) => Some(failover_data(failover)),
         })
         .collect();
-    json!({ "events": lines, "failovers": failovers })
+    json!({ "events": lines, "failovers": failovers, "own_view": own_view })
 }
 
 fn failover_data(failover: &Failover<'_>) -> Value {

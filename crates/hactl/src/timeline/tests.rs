@@ -82,7 +82,7 @@ fn failover_is_told_in_milliseconds() {
 
 #[test]
 fn programs_get_the_same_words_and_figures() {
-    let data = data(&failover());
+    let data = data(&failover(), None);
     assert_eq!(data["events"][1]["text"], "alpha lost: no heartbeat for 1003 ms");
     assert_eq!(data["events"][1]["level"], "warning");
     let expected = json!([{

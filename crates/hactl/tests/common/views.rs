@@ -1,6 +1,8 @@
 //! Statuses as a daemon would give them.
 
-use ha_model::{FenceRow, Level, NodeRow, PathView, Phase, ResourceRow, StatusView, Term, WallMs};
+use ha_model::{
+    FenceRow, Index, Level, NodeRow, OwnView, PathView, Phase, ResourceRow, StatusView, Term, WallMs,
+};
 
 /// 2026-11-22 11:19:12.345 UTC.
 pub const NOW: WallMs = WallMs(1_795_346_352_345);
@@ -26,6 +28,7 @@ fn resource(name: &str, group: Option<&str>, agent: &str) -> ResourceRow {
         group: group.map(str::to_owned),
         agent: agent.to_owned(),
         state: "running".to_owned(),
+        is_wanted: true,
         node: Some("alpha".into()),
         failures: Vec::new(),
         why: None,
@@ -63,7 +66,49 @@ pub fn healthy() -> StatusView {
         paths: vec![path("alpha"), path("beta"), path("gamma")],
         waivers: Vec::new(),
         warnings: Vec::new(),
+        own_view: None,
     }
+}
+
+/// The mark of what beta knows itself while alpha leads.
+pub fn own_view() -> OwnView {
+    OwnView {
+        node: "beta".into(),
+        leader: Some("alpha".into()),
+        why: "cannot reach the leader alpha".to_owned(),
+        position: Index(412),
+    }
+}
+
+/// beta, cut off from the leader alpha; gamma hears both.
+pub fn cut_off() -> StatusView {
+    let mut view = healthy();
+    view.seen_by = "beta".into();
+    view.own_view = Some(own_view());
+    silence(&mut view.nodes[0], "silent", Some("no heartbeat for 4.2 s"));
+    view
+}
+
+/// The second cable of alpha, which leads, was pulled.
+pub fn own_link() -> StatusView {
+    let mut view = healthy();
+    view.nodes.iter_mut().for_each(|row| row.links[1].1 = false);
+    view
+}
+
+/// One resource that the cluster file disables, one that an operator stopped.
+pub fn unwanted() -> StatusView {
+    let mut view = healthy();
+    for (row, why) in view.resources[1..].iter_mut().zip([
+        "stopped as asked (by anna on alpha); start it with: hactl resource start web",
+        "disabled in the cluster file (cluster.toml:41:1); start it all the same with: hactl resource start backup",
+    ]) {
+        row.state = "stopped".to_owned();
+        row.node = None;
+        row.is_wanted = false;
+        row.why = Some(why.to_owned());
+    }
+    view
 }
 
 fn silence(node: &mut NodeRow, state: &str, why: Option<&str>) {
@@ -100,6 +145,12 @@ pub fn no_quorum() -> StatusView {
     for node in &mut view.nodes[1..] {
         silence(node, "lost", Some("no heartbeat for 4210 ms"));
     }
+    view.own_view = Some(OwnView {
+        node: "alpha".into(),
+        leader: None,
+        why: "no leader is known here".to_owned(),
+        ..own_view()
+    });
     stop_all(&mut view, "stopped", Some("no quorum: alpha gave up its grant and stopped it"));
     view
 }

@@ -315,6 +315,13 @@ impl World {
         self.step(&id, Input::ProcessExited { instance: instance.into(), how });
     }
 
+    /// A leader that hands over to nobody, for the sake of no node.
+    pub fn refuse_hand_over(&mut self, leader: &NodeId) {
+        let names = self.names();
+        let node = self.hosts.get_mut(leader).unwrap().node.as_mut().unwrap();
+        node.lead.as_mut().unwrap().handover_at = names.into_iter().map(|n| (n, BootNs(u64::MAX))).collect();
+    }
+
     pub fn transfer_away(&mut self, from: &NodeId) {
         let to = self.names().into_iter().find(|n| n != from).unwrap();
         let boot = self.now;

@@ -1,0 +1,119 @@
+//! A node that cannot ask the leader: what it answers, and what it says of that.
+//!
+//! Invariant: what such a node answers is marked as its own view; it decides nothing.
+
+use super::Node;
+use super::admin::{Asker, Outcome};
+use ha_membership::Presence;
+use ha_model::{AdminReply, AdminRequest, NodeId, Notice, Now, OwnView, Phase};
+
+impl Node {
+    /// Whether a request can be sent to a node, as far as is known: a stream that was cut stands for a while yet, its
+    /// heartbeats tell sooner.
+    pub(super) fn is_reachable(&self, now: Now, node: &NodeId) -> bool {
+        let is_heard = match self.membership.presence(node, now.boot) {
+            Presence::Present | Presence::NeverHeard => true,
+            Presence::Silent { .. } | Presence::OneWay { .. } | Presence::Stalled { .. } => false,
+        };
+        is_heard && self.streams.contains(node)
+    }
+
+    /// Answers a question from what is known here, marked as such.
+    pub(super) fn answer_alone(&mut self, now: Now, asker: Asker, question: AdminRequest, own: OwnView) {
+        let Outcome::Reply(mut reply) = self.execute(now, "", question) else {
+            unreachable!("a question proposes nothing")
+        };
+        match &mut reply {
+            AdminReply::Status(view) => {
+                view.leader = view.leader.take().or_else(|| own.leader.clone());
+                view.own_view = Some(own);
+            }
+            AdminReply::Timeline { own_view, .. }
+            | AdminReply::FenceHistory { own_view, .. }
+            | AdminReply::Config { own_view, .. } => *own_view = Some(own),
+            AdminReply::Done { .. }
+            | AdminReply::Refused { .. }
+            | AdminReply::Unavailable { .. }
+            | AdminReply::FenceTest { .. } => {}
+        }
+        self.answer(asker, reply);
+    }
+
+    /// The mark of an answer that the leader could not be asked for.
+    pub(super) fn own_view(&self, now: Now) -> OwnView {
+        let leader = self.raft.leader().or_else(|| self.led_elsewhere(now)).filter(|l| **l != self.setup.me);
+        let why = match leader {
+            Some(leader) => format!("cannot reach the leader {leader}"),
+            None if self.raft.is_leader() => "leadership has just moved here".to_owned(),
+            None => "no leader is known here".to_owned(),
+        };
+        OwnView { node: self.setup.me.clone(), leader: leader.cloned(), why, position: self.applied }
+    }
+
+    /// The newest leader of the log, where we do not hear it and others do: nobody was elected in its place, as far
+    /// as we know.
+    pub(super) fn led_elsewhere(&self, now: Now) -> Option<&NodeId> {
+        let newest = self.state.events.iter().rev().find_map(|event| match &event.notice {
+            Notice::LeaderElected { leader, .. } => Some(leader),
+            _ => None,
+        });
+        newest.filter(|l| **l != self.setup.me && self.heard_beside_us(now, l).is_some())
+    }
+
+    /// Another node that hears a node which we do not hear.
+    fn heard_beside_us(&self, now: Now, node: &NodeId) -> Option<NodeId> {
+        self.heard_by(now, node).filter(|by| *by != self.setup.me)
+    }
+
+    /// What is missing where nobody leads, in one sentence.
+    pub(super) fn why_no_leader(&self, now: Now) -> String {
+        match self.phase(now) {
+            Phase::NoQuorum { heard, needed } => {
+                let names = heard.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let n = heard.len();
+                if heard.len() >= needed as usize {
+                    format!("no leader is elected yet ({names} hear each other); ask again in a moment")
+                } else {
+                    format!("no quorum: {n} of the {needed} voters needed are heard here ({names})")
+                }
+            }
+            Phase::Forming { .. } | Phase::Active | Phase::Hold { .. } => {
+                let own = self.own_view(now);
+                let hearer = own.leader.as_ref().and_then(|leader| self.heard_beside_us(now, leader));
+                match (own.leader, hearer) {
+                    (Some(leader), Some(hearer)) => format!(
+                        "the leader {leader} cannot be reached from {}, but {hearer} hears it: type the command there",
+                        self.setup.me
+                    ),
+                    (Some(leader), None) => format!(
+                        "the leader {leader} cannot be reached from {}: mend the network between them, or type the command on another node",
+                        self.setup.me
+                    ),
+                    (None, _) => format!("{}; ask again in a moment", own.why),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a request only asks what is known, so that any node can answer it.
+pub(super) fn is_question(request: &AdminRequest) -> bool {
+    match request {
+        AdminRequest::Status
+        | AdminRequest::Timeline { .. }
+        | AdminRequest::ConfigShow
+        | AdminRequest::FenceHistory { .. } => true,
+        AdminRequest::ConfigApply { .. }
+        | AdminRequest::NodeStandby { .. }
+        | AdminRequest::NodeOnline { .. }
+        | AdminRequest::ResourceStart { .. }
+        | AdminRequest::ResourceStop { .. }
+        | AdminRequest::ResourceRestart { .. }
+        | AdminRequest::ResourceMove { .. }
+        | AdminRequest::ResourceCleanup { .. }
+        | AdminRequest::FenceOff { .. }
+        | AdminRequest::FenceOn { .. }
+        | AdminRequest::FenceConfirm { .. }
+        | AdminRequest::FenceTest { .. } => false,
+    }
+}
