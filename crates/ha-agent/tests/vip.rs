@@ -87,6 +87,13 @@ fn assert_never(outcome: &Outcome, says: &str) {
     );
 }
 
+fn assert_failed(outcome: &Outcome, says: &str) {
+    assert!(
+        matches!(outcome, Outcome::Failed { reason, .. } if reason.contains(says)),
+        "expected `{says}`: {outcome}"
+    );
+}
+
 #[test]
 fn ipv4_is_probed_added_announced_in_both_forms_and_removed() {
     let (lan, host) = (Lan::new(), Host::new());
@@ -258,9 +265,43 @@ fn an_address_elsewhere_on_this_host_is_a_failure_and_is_stopped_too() {
     ip("link add other type veth peer name other2");
     ip("link set other up");
     ip("addr add 10.0.0.100/24 dev other");
-    assert_never(&host.run(Action::Start, V4), "already on interface other of this node");
-    let outcome = host.run(Action::Monitor, V4);
-    assert!(outcome.to_string().contains("on interface other, not on eth0"), "{outcome}");
+    // Not "never begun": that would free it for another node while this one answers for it.
+    for action in [Action::Start, Action::Monitor] {
+        assert_failed(&host.run(action, V4), "on interface other, not on eth0");
+    }
+    ip("link set other down");
+    assert_failed(&host.run_job(job(Action::Start, V4, "eht0")), "did you mean `eth0`?");
+    assert_eq!(host.run(Action::Stop, V4), Outcome::NotRunning);
+    assert!(!ip_says("addr").contains("10.0.0.100"));
+
+    ip("addr add 10.0.0.100/32 dev eth0");
+    assert_failed(&host.run(Action::Start, V4), "on eth0 with prefix length 32, not 24");
+    ip("addr add 10.0.0.100/24 dev eth0");
+    assert_eq!(host.run(Action::Start, V4), Outcome::Running);
+    ip("addr add 10.0.0.100/24 dev other");
+    assert_failed(&host.run(Action::Start, V4), "on interface other of this node too");
+    assert_eq!(host.run(Action::Stop, V4), Outcome::NotRunning);
+    assert!(!ip_says("addr").contains("10.0.0.100"));
+}
+
+/// S7: the kernel's answer to the adding is an error, and the address is here all the same.
+#[test]
+fn an_adding_that_ends_in_an_error_is_a_failure_that_is_stopped() {
+    let (lan, host) = (Lan::new(), Host::new());
+    let mut start = job(Action::Start, V4, "eth0");
+    // Its last probe is followed by two seconds of waiting: time to get in between.
+    start.address_check = AddressCheck::Full;
+    start.timeout = Duration::from_secs(20);
+    let sniffer = lan.sniff();
+    let outcome = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            assert_eq!(sniffer.collect(1, Duration::from_secs(10), is_probe).len(), 1);
+            ip("addr add 10.0.0.100/24 dev eth0");
+        });
+        host.run_job(start)
+    });
+    assert_failed(&outcome, "adding 10.0.0.100/24 to eth0 failed: File exists");
+    assert!(ip_says("addr").contains("10.0.0.100/24"));
     assert_eq!(host.run(Action::Stop, V4), Outcome::NotRunning);
     assert!(!ip_says("addr").contains("10.0.0.100"));
 }

@@ -1,8 +1,9 @@
 //! The `vip` agent: an IPv4 or IPv6 address that moves between nodes.
 //!
 //! Must not know: who else may hold it by the cluster's rules. Invariants: the address is taken only after nobody
-//! answered for it and while the gate is open; a stop has succeeded only when the address was read back absent; it is
-//! announced only while it is ours and the gate is open.
+//! answered for it and while the gate is open; a stop has succeeded only when the address was read back absent, and a
+//! start was never begun only when the address was not seen here and its adding was not asked for; it is announced only while it is
+//! ours and the gate is open.
 
 mod announce;
 pub(crate) mod frame;
@@ -95,7 +96,7 @@ pub(crate) async fn start(
     }
 }
 
-/// An error means that nothing was begun.
+/// An error means that nothing was begun; the address, as far as it could be read, is not here.
 async fn try_start(
     vip: &Vip,
     gate: &Gate,
@@ -104,26 +105,16 @@ async fn try_start(
 ) -> Result<Outcome, String> {
     let netlink = Netlink::open()?;
     let links = netlink.links().await?;
+    let holders = netlink.holders(vip.address).await?;
+    if !holders.is_empty() {
+        return Ok(match judge(vip, &links, &holders) {
+            Outcome::Running => as_configured(vip, &links, &holders),
+            other => other,
+        });
+    }
     let link = vip.link(&links)?;
     if let Some(why) = why_unusable(&link) {
         return Err(why);
-    }
-    let holders = netlink.holders(vip.address).await?;
-    if let Some(elsewhere) = holders.iter().find(|h| h.index != link.index) {
-        let name = links.values().find(|l| l.index == elsewhere.index).map_or("?", |l| &l.name);
-        return Err(format!(
-            "{} is already on interface {name} of this node, not on {}",
-            vip.address, link.name
-        ));
-    }
-    if let Some(held) = holders.iter().find(|h| h.prefix == vip.prefix) {
-        return Ok(verdict(vip, &link, held));
-    }
-    if let Some(held) = holders.first() {
-        return Err(format!(
-            "{} is already on {} with prefix length {}",
-            vip.address, link.name, held.prefix
-        ));
     }
     if link.has_neighbours
         && let Some(own) = link.mac
@@ -142,7 +133,11 @@ async fn try_start(
     if !gate.is_open() {
         return Err(format!("the grant to take {} had lapsed", vip.address));
     }
-    netlink.add(&link, vip.address, vip.prefix).await?;
+    if let Err(why) = netlink.add(&link, vip.address, vip.prefix).await {
+        // S7: an answer that was lost, or that another process has added it meanwhile, leaves it here. A failed start is
+        // stopped, and a stop reads back.
+        return Ok(Outcome::failed(why));
+    }
     if !gate.is_open() {
         let undone = stop(vip, announcements).await;
         return Ok(Outcome::failed(format!(
@@ -208,15 +203,42 @@ pub(crate) async fn monitor(vip: &Vip) -> Outcome {
         let netlink = Netlink::open()?;
         let links = netlink.links().await?;
         let holders = netlink.holders(vip.address).await?;
-        let Some(held) = holders.first() else { return Ok(Outcome::NotRunning) };
-        let link = vip.link(&links)?;
-        if let Some(here) = holders.iter().find(|h| h.index == link.index) {
-            return Ok(verdict(vip, &link, here));
-        }
-        let name = links.values().find(|l| l.index == held.index).map_or("?", |l| &l.name);
-        Err(format!("{} is on interface {name}, not on {}", vip.address, link.name))
+        Ok::<_, String>(judge(vip, &links, &holders))
     };
     result.await.unwrap_or_else(Outcome::failed)
+}
+
+/// What those say that hold the address on this host.
+fn judge(vip: &Vip, links: &BTreeMap<String, Link>, holders: &[Held]) -> Outcome {
+    let Some(held) = holders.first() else { return Outcome::NotRunning };
+    let link = match vip.link(links) {
+        Ok(link) => link,
+        Err(why) => return Outcome::failed(why),
+    };
+    if let Some(here) = holders.iter().find(|h| h.index == link.index) {
+        return verdict(vip, &link, here);
+    }
+    let name = links.values().find(|l| l.index == held.index).map_or("?", |l| &l.name);
+    Outcome::failed(format!("{} is on interface {name}, not on {}", vip.address, link.name))
+}
+
+/// Whether a start may leave it at that.
+fn as_configured(vip: &Vip, links: &BTreeMap<String, Link>, holders: &[Held]) -> Outcome {
+    let name = |h: &Held| links.values().find(|l| l.index == h.index).map_or("?", |l| &l.name);
+    if let Some(elsewhere) = holders.iter().find(|h| name(h) != vip.interface) {
+        return Outcome::failed(format!(
+            "{} is on interface {} of this node too",
+            vip.address,
+            name(elsewhere)
+        ));
+    }
+    match holders.first() {
+        Some(held) if holders.iter().all(|h| h.prefix != vip.prefix) => Outcome::failed(format!(
+            "{} is on {} with prefix length {}, not {}",
+            vip.address, vip.interface, held.prefix, vip.prefix
+        )),
+        _ => Outcome::Running,
+    }
 }
 
 fn verdict(vip: &Vip, link: &Link, held: &Held) -> Outcome {
