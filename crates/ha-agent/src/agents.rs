@@ -5,9 +5,9 @@
 //! agents left is alive once this exists.
 
 use crate::exec::{ProcessExited, Record, Service};
-use crate::fence::Descriptions;
+use crate::fence::{Descriptions, end_earlier_agents};
 use crate::job::{Action, Outcome, ResourceAgent, ResourceJob};
-use crate::leash::{CgroupRoot, escape};
+use crate::root::{CgroupRoot, escape};
 use crate::vip::{self, Announcements, Vip};
 use ha_model::{InstanceId, length};
 use std::collections::BTreeMap;
@@ -52,14 +52,14 @@ impl Agents {
     /// Starts the service; the receiver tells of processes that ended unasked.
     ///
     /// # Errors
-    /// When the state directory cannot be made.
+    /// When the state directory cannot be made, read or written.
     pub fn new(config: AgentsConfig) -> io::Result<(Self, mpsc::Receiver<ProcessExited>)> {
         std::fs::create_dir_all(&config.state_dir)?;
         if let Some(limitation) = config.root.limitation() {
             tracing::warn!("{limitation}");
         }
         // The contract of fencing: an agent does not outlive its executor's session.
-        config.root.leash(&["fence"]).kill();
+        end_earlier_agents(&config.root, &config.state_dir)?;
         let (events, received) = mpsc::channel(EVENTS);
         Ok((
             Self(Arc::new(Inner {
@@ -107,6 +107,7 @@ impl Agents {
             let config = &self.0.config;
             let service = Service {
                 instance: instance.clone(),
+                root: config.root.clone(),
                 service: config.root.leash(&["resource", name, "service"]),
                 commands: config.root.leash(&["resource", name, "commands"]),
                 record: Record::new(&config.state_dir, &escape(name)),

@@ -19,41 +19,74 @@ const MAX_DEPTH: usize = 16;
 
 /// The directory of the cgroup v2 that this process is in.
 pub(crate) fn own() -> Result<PathBuf, String> {
-    let mounts =
-        fs::read_to_string("/proc/self/mountinfo").map_err(|e| format!("/proc/self/mountinfo: {e}"))?;
     let cgroups = fs::read_to_string("/proc/self/cgroup").map_err(|e| format!("/proc/self/cgroup: {e}"))?;
-    own_from(&mounts, &cgroups)
+    own_from(&mountinfo()?, &cgroups)
 }
 
-fn own_from(mounts: &str, cgroups: &str) -> Result<PathBuf, String> {
+fn mountinfo() -> Result<String, String> {
+    fs::read_to_string("/proc/self/mountinfo").map_err(|e| format!("/proc/self/mountinfo: {e}"))
+}
+
+fn own_from(mountinfo: &str, cgroups: &str) -> Result<PathBuf, String> {
     let path = cgroups
         .lines()
         .find_map(|l| l.strip_prefix("0::"))
         .ok_or("this process is in no cgroup v2 (no line `0::` in /proc/self/cgroup)")?;
+    let (dir, _) = shown(mountinfo, path)?;
+    Ok(dir)
+}
+
+/// The directory that shows a cgroup, by its path in this process's cgroup namespace. Where that directory does not
+/// exist, the cgroup is gone, and with it every process that was in it (cgroups(7): only an empty one is removed).
+///
+/// # Errors
+/// When no mount shows that part of the hierarchy.
+pub(crate) fn shown_at(path: &str) -> Result<PathBuf, String> {
+    let (dir, point) = shown(&mountinfo()?, path)?;
+    // Under another mount, absence would mean nothing.
+    let proof = point.join("cgroup.procs");
+    fs::metadata(&proof).map_err(|e| format!("{}: {e}", proof.display()))?;
+    Ok(dir)
+}
+
+/// The path in this process's cgroup namespace of the cgroup that a directory shows.
+pub(crate) fn path_of(dir: &Path) -> Result<PathBuf, String> {
+    let mountinfo = mountinfo()?;
+    let below = mounts(&mountinfo).filter_map(|(root, point)| Some((root, dir.strip_prefix(point).ok()?)));
+    let nearest = below.min_by_key(|(_, below)| below.as_os_str().len());
+    let (root, below) = nearest.ok_or_else(|| format!("{} is below no cgroup v2 mount", dir.display()))?;
+    Ok(root.join(below))
+}
+
+/// The directory of a cgroup, and the mount that shows it.
+fn shown(mountinfo: &str, path: &str) -> Result<(PathBuf, PathBuf), String> {
     let mut seen = None;
-    for line in mounts.lines() {
-        let Some((left, right)) = line.split_once(" - ") else { continue };
-        if !right.starts_with("cgroup2 ") {
-            continue;
+    for (root, point) in mounts(mountinfo) {
+        match Path::new(path).strip_prefix(root) {
+            Ok(below) => return Ok((point.join(below), point.to_path_buf())),
+            Err(_) => seen = Some(point),
         }
-        let mut fields = left.split(' ').skip(3);
-        let (Some(root), Some(point)) = (fields.next(), fields.next()) else { continue };
-        let Ok(below) = Path::new(path).strip_prefix(root) else {
-            seen = Some(point);
-            continue;
-        };
-        return Ok(Path::new(point).join(below));
     }
-    match seen {
+    Err(match seen {
         Some(point) => {
-            Err(format!("the cgroup v2 mount at {point} does not show this process's cgroup {path}"))
+            format!("no cgroup v2 mount shows cgroup {path} (the one at {} does not)", point.display())
         }
-        None => Err("no cgroup v2 is mounted".into()),
-    }
+        None => "no cgroup v2 is mounted".into(),
+    })
+}
+
+/// The cgroup v2 mounts: the cgroup that is shown, and where (proc_pid_mountinfo(5)).
+fn mounts(mountinfo: &str) -> impl Iterator<Item = (&Path, &Path)> {
+    mountinfo.lines().filter_map(|line| {
+        let (left, right) = line.split_once(" - ")?;
+        let mut fields = left.split(' ').skip(3);
+        let (root, point) = (fields.next()?, fields.next()?);
+        right.starts_with("cgroup2 ").then_some((Path::new(root), Path::new(point)))
+    })
 }
 
 /// Makes `dir` and proves that a process can be started in it.
-pub(crate) fn prove(dir: &Path) -> Result<PathBuf, String> {
+pub(crate) fn prove(dir: &Path) -> Result<(), String> {
     let what = |e: io::Error| format!("{}: {e}", dir.display());
     let trial = dir.join("trial");
     let cgroup = open_leaf(&trial).map_err(what)?;
@@ -72,9 +105,7 @@ pub(crate) fn prove(dir: &Path) -> Result<PathBuf, String> {
         dies_with_thread: false,
     };
     let result = match spawn::spawn(&prepared) {
-        Err(failure) if failure.stage == Stage::Exec && failure.errno == Errno::ENOTDIR => {
-            Ok(dir.to_path_buf())
-        }
+        Err(failure) if failure.stage == Stage::Exec && failure.errno == Errno::ENOTDIR => Ok(()),
         Err(failure) => {
             Err(format!("{}: {} failed: {}", dir.display(), failure.stage.words(), failure.errno))
         }

@@ -18,6 +18,7 @@ mod job;
 mod leash;
 mod nearest;
 mod output;
+mod root;
 pub mod runner;
 mod spawn;
 pub mod vip;
@@ -31,5 +32,6 @@ pub use fence::{
 };
 pub use gate::{Gate, boot_now};
 pub use job::{Action, AddressCheck, Outcome, ResourceAgent, ResourceJob};
-pub use leash::{CgroupRoot, Leash};
+pub use leash::Leash;
 pub use output::{HEAD_BYTES, Output, TAIL_BYTES};
+pub use root::CgroupRoot;

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Tidy, is_alive, root, until};
-use ha_agent::{Agents, AgentsConfig, Cancel, FenceAction, FenceJob, FenceOutcome, FenceResult};
+use ha_agent::{Agents, AgentsConfig, Cancel, CgroupRoot, FenceAction, FenceJob, FenceOutcome, FenceResult};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -166,26 +166,29 @@ async fn a_hanging_agent_and_its_helpers_die_at_the_deadline() {
 #[tokio::test]
 async fn a_new_session_kills_what_an_old_one_left() {
     let bench = bench("left", &["plug"], "echo $$ > pid; exec sleep 300");
-    let call = bench.call(FenceAction::Off, &[]);
-    let pid = || bench.read("pid").trim().parse::<i32>().ok();
-    tokio::pin!(call);
-    tokio::select! {
-        outcome = &mut call => panic!("{outcome:?}"),
-        () = until("it runs", || pid().is_some_and(is_alive)) => {
-            Agents::new(bench.config_again()).unwrap();
-            let pid = pid().unwrap();
-            until("the old session's agent is gone", || !is_alive(pid)).await;
+    let elsewhere = Tidy(root("left-elsewhere"));
+    let marked = CgroupRoot::marked(&format!("left-{}", std::process::id()), "test");
+    for root in [bench._tidy.0.clone(), elsewhere.0.clone(), marked] {
+        // Every session begins below the bench's root, the next one below `root`.
+        Agents::new(bench.config_again(&bench._tidy.0)).unwrap();
+        let _ = fs::remove_file(bench.dir.path().join("pid"));
+        let call = bench.call(FenceAction::Off, &[]);
+        let pid = || fs::read_to_string(bench.dir.path().join("pid")).ok()?.trim().parse::<i32>().ok();
+        tokio::pin!(call);
+        tokio::select! {
+            outcome = &mut call => panic!("{outcome:?}"),
+            () = until("it runs", || pid().is_some_and(is_alive)) => {
+                Agents::new(bench.config_again(&root)).unwrap();
+                let pid = pid().unwrap();
+                until("the old session's agent is gone", || !is_alive(pid)).await;
+            }
         }
     }
 }
 
 impl Bench {
-    fn config_again(&self) -> AgentsConfig {
-        AgentsConfig {
-            root: self._tidy.0.clone(),
-            state_dir: self.dir.path().join("state"),
-            fence_dirs: vec![],
-        }
+    fn config_again(&self, root: &CgroupRoot) -> AgentsConfig {
+        AgentsConfig { root: root.clone(), state_dir: self.dir.path().join("state"), fence_dirs: vec![] }
     }
 }
 

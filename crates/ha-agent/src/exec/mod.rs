@@ -1,8 +1,9 @@
 //! The `exec` agent: a service started by a command, its processes held in a cgroup of its own.
 //!
 //! Must not know: the cluster. Invariants: a stop has succeeded only when the stop command said so and no process is
-//! left; a service is found again by its leash, never by a guess from the process table; a start that ends in failure or
-//! after its grant leaves no process.
+//! left; a service is found again by its leash, below the root that its record names too, never by a guess from the
+//! process table, and nothing is done about one that cannot be seen; a start that ends in failure or after its grant
+//! leaves no process.
 
 mod options;
 mod record;
@@ -14,10 +15,12 @@ use crate::child::{DEFAULT_PATH, How};
 use crate::gate::Gate;
 use crate::job::{Action, Outcome, ResourceJob};
 use crate::leash::Leash;
+use crate::root::CgroupRoot;
 use crate::runner::{Ended, KILL_WAIT, Program, Report, run, signal_name};
 use ha_model::InstanceId;
 use nix::sys::signal::Signal;
 pub use options::Exec;
+use record::Begun;
 pub use record::OUTPUT_FILE_BYTES;
 pub(crate) use record::Record;
 use std::collections::BTreeMap;
@@ -35,6 +38,8 @@ const SURVIVORS_NAMED: usize = 3;
 /// One service: its leashes, its record, its watch.
 pub(crate) struct Service {
     pub instance: InstanceId,
+    /// Of both leashes.
+    pub root: CgroupRoot,
     /// Holds the service.
     pub service: Leash,
     /// Holds its stop and check commands.
@@ -52,6 +57,10 @@ impl Service {
             Err(why) if job.action == Action::Start => return Outcome::never(why),
             Err(why) => return Outcome::failed(why),
         };
+        // S7: not seen is not stopped.
+        if let Err(why) = self.follow_record() {
+            return Outcome::failed(why);
+        }
         // An earlier session of the daemon may have left a command of this service running.
         self.commands.kill_all(KILL_WAIT).await;
         let end = Instant::now() + job.timeout;
@@ -60,6 +69,18 @@ impl Service {
             Action::Stop => self.stop(&exec, end, &job.cancel).await,
             Action::Monitor | Action::Probe => self.monitor(&exec, end, &job.cancel).await,
         }
+    }
+
+    /// Has the leashes hold what was begun below another root as well.
+    fn follow_record(&mut self) -> Result<(), String> {
+        let former = match self.record.begun() {
+            Begun::Not => None,
+            Begun::Below(root) => (root.note() != self.root.note()).then_some(root),
+            Begun::Unseen { why } => return Err(why),
+        };
+        self.service.also_below(former.clone());
+        self.commands.also_below(former);
+        Ok(())
     }
 
     fn environment(&self) -> BTreeMap<String, String> {

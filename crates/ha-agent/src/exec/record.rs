@@ -1,9 +1,12 @@
-//! What outlives the daemon about one service: that it was started, and its latest output.
+//! What outlives the daemon about one service: that it was started, below which root its processes are held, and its
+//! latest output.
 //!
-//! Must not know: processes. Invariants: the mark is written before the start and removed only after a successful stop
-//! (or when nothing was begun), in a directory that a reboot empties; the output file is bounded while the daemon lives.
+//! Must not know: processes. Invariants: the mark is written before the start, whole or not at all, and removed only
+//! after a successful stop (or when nothing was begun), in a directory that a reboot empties; a mark that cannot be read
+//! or followed is never taken for none; the output file is bounded while the daemon lives.
 
 use crate::output::{TAIL_BYTES, last_line};
+use crate::root::CgroupRoot;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -12,7 +15,22 @@ use std::path::PathBuf;
 /// blocks nor dies while the daemon is away.
 pub const OUTPUT_FILE_BYTES: u64 = 1024 * 1024;
 
-const PROCESSLESS: &str = "processless\n";
+/// A line of the mark, after the root's note.
+const PROCESSLESS: &str = "processless";
+
+/// What the mark says.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// It was not started in this boot, or was stopped since.
+    Not,
+    /// It was started below this root.
+    Below(CgroupRoot),
+    /// It was started where it cannot be seen from here.
+    Unseen {
+        /// One sentence that says what to do.
+        why: String,
+    },
+}
 
 /// Files of one service in the state directory.
 #[derive(Clone, Debug)]
@@ -32,24 +50,52 @@ impl Record {
 
     /// Whether it was started in this boot and not stopped since.
     pub(crate) fn is_started(&self) -> bool {
-        self.mark.exists()
+        !matches!(fs::metadata(&self.mark), Err(e) if e.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Notes that a start is about to begin; opens an empty output file.
-    pub(crate) fn begin(&self) -> io::Result<File> {
-        File::create(&self.mark)?;
+    /// Where it was started.
+    pub(crate) fn begun(&self) -> Begun {
+        let found = match fs::read_to_string(&self.mark) {
+            Ok(text) => CgroupRoot::noted(text.strip_suffix(&format!("{PROCESSLESS}\n")).unwrap_or(&text)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Begun::Not,
+            Err(e) => Err(e.to_string()),
+        };
+        match found {
+            Ok(root) => Begun::Below(root),
+            Err(why) => Begun::Unseen {
+                why: format!(
+                    "it was started where this daemon cannot see whether it still runs ({why}): reboot this node, or end its processes and remove {}",
+                    self.mark.display()
+                ),
+            },
+        }
+    }
+
+    /// Notes that a start below this root is about to begin; opens an empty output file.
+    pub(crate) fn begin(&self, root: &CgroupRoot) -> io::Result<File> {
+        self.write(root.note())?;
         File::create(&self.output)?;
         OpenOptions::new().append(true).open(&self.output)
     }
 
+    /// A crash half-way leaves the earlier mark.
+    fn write(&self, text: &str) -> io::Result<()> {
+        let whole = self.mark.with_extension("new");
+        fs::write(&whole, text)?;
+        fs::rename(&whole, &self.mark)
+    }
+
     /// Notes that the service is active without a process (a mount, a container of another daemon): its check decides.
     pub(crate) fn mark_processless(&self) -> io::Result<()> {
-        fs::write(&self.mark, PROCESSLESS)
+        let mut note = fs::read_to_string(&self.mark)?;
+        note.push_str(PROCESSLESS);
+        note.push('\n');
+        self.write(&note)
     }
 
     /// Whether it was started and has no process of its own.
     pub(crate) fn is_processless(&self) -> bool {
-        fs::read_to_string(&self.mark).is_ok_and(|text| text == PROCESSLESS)
+        fs::read_to_string(&self.mark).is_ok_and(|text| text.lines().last() == Some(PROCESSLESS))
     }
 
     /// Notes that nothing of it is left.
@@ -101,7 +147,7 @@ mod tests {
     fn a_long_output_file_is_cut_to_its_end() {
         let dir = tempfile::tempdir().unwrap();
         let record = Record::new(dir.path(), "web");
-        let mut file = record.begin().unwrap();
+        let mut file = record.begin(&CgroupRoot::marked("test", "test")).unwrap();
         file.write_all(&vec![b'x'; OUTPUT_FILE_BYTES as usize]).unwrap();
         record.trim();
         assert_eq!(fs::metadata(&record.output).unwrap().len(), OUTPUT_FILE_BYTES, "within the bound: kept");

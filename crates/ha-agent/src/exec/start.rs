@@ -89,7 +89,7 @@ impl Service {
 
     async fn launch(&self, exec: &Exec, job: &ResourceJob) -> Result<Child, Ended> {
         let failed = |e: std::io::Error| Ended::SpawnFailed { why: format!("noting the start failed: {e}") };
-        let output: File = self.record.begin().map_err(failed)?;
+        let output: File = self.record.begin(&self.root).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
         let program = Program {
             argv: exec.start.clone(),

@@ -4,6 +4,7 @@
 //! asked; nothing secret is in arguments or environment; the agent and all it started die at the deadline, with the
 //! daemon, or when cancelled; `Refused` is said only when the agent was not executed for the action.
 
+mod earlier;
 mod metadata;
 mod secret;
 
@@ -13,6 +14,7 @@ use crate::child::DEFAULT_PATH;
 use crate::gate::Gate;
 use crate::output::last_line;
 use crate::runner::{Ended, Program, Report, run};
+pub(crate) use earlier::end_earlier_agents;
 use ha_model::{DeviceId, NodeId};
 use metadata::spelling;
 pub use metadata::{ActionInfo, Metadata, Parameter};
@@ -202,7 +204,7 @@ impl Agents {
         cancel: &Cancel,
     ) -> Report {
         let number = CALLS.fetch_add(1, Ordering::Relaxed).to_string();
-        let leash = self.config().root.leash(&["fence", device, &number]);
+        let leash = self.config().root.leash(&[earlier::LEASH, device, &number]);
         // No PCMK_service: with it, agents would drop their own time-outs.
         let env = [("PATH", DEFAULT_PATH), ("LC_ALL", "C"), ("LANG", "C")];
         let program = Program {

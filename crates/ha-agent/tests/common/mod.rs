@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod lan;
+pub mod service;
 
 use ha_agent::runner::Program;
 use ha_agent::{CgroupRoot, Gate, Leash};
