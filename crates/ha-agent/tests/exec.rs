@@ -1,79 +1,15 @@
-//! The `exec` agent with real services: foreground and background, death, restart of the daemon, stops that are refused.
+//! The `exec` agent with real services: foreground and background, death, starts that fail, jobs side by side.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use common::{Tidy, is_alive, root, until};
-use ha_agent::{
-    Action, AddressCheck, Agents, AgentsConfig, Cancel, CgroupRoot, Gate, How, OUTPUT_FILE_BYTES, Outcome,
-    ProcessExited, ResourceAgent, ResourceJob, boot_now,
-};
+use common::service::{SLEEP, bench, job, reason};
+use common::{is_alive, until};
+use ha_agent::{Action, Gate, How, OUTPUT_FILE_BYTES, Outcome, ProcessExited, ResourceJob, boot_now};
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
-
-struct Bench {
-    agents: Agents,
-    events: Receiver<ProcessExited>,
-    root: CgroupRoot,
-    dir: tempfile::TempDir,
-    _tidy: Tidy,
-}
-
-fn bench(test: &str) -> Bench {
-    let root = root(test);
-    let dir = tempfile::tempdir().unwrap();
-    let (agents, events) = Agents::new(config(&root, &dir)).unwrap();
-    Bench { agents, events, _tidy: Tidy(root.clone()), root, dir }
-}
-
-fn config(root: &CgroupRoot, dir: &tempfile::TempDir) -> AgentsConfig {
-    AgentsConfig { root: root.clone(), state_dir: dir.path().join("state"), fence_dirs: vec![] }
-}
-
-impl Bench {
-    fn path(&self, name: &str) -> String {
-        self.dir.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    fn members(&self) -> Vec<i32> {
-        self.root.leash(&["resource", "web", "service"]).members().into_iter().collect()
-    }
-
-    /// A new session of the daemon over the same state.
-    fn restart(&mut self) {
-        (self.agents, self.events) = Agents::new(config(&self.root, &self.dir)).unwrap();
-    }
-
-    async fn run(&self, action: Action, options: &[(&str, &str)]) -> Outcome {
-        self.agents.run(job(action, options)).await
-    }
-}
-
-fn job(action: Action, options: &[(&str, &str)]) -> ResourceJob {
-    ResourceJob {
-        instance: "web".into(),
-        agent: ResourceAgent::Exec,
-        action,
-        options: options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-        timeout: Duration::from_secs(5),
-        gate: Gate::always(),
-        address_check: AddressCheck::Short,
-        cancel: Cancel::default(),
-    }
-}
-
-fn reason(outcome: &Outcome) -> &str {
-    match outcome {
-        Outcome::Failed { reason, .. } => reason,
-        Outcome::NeverStarted { why } => why,
-        Outcome::Running | Outcome::NotRunning => panic!("expected a failure, got {outcome}"),
-    }
-}
-
-const SLEEP: &[(&str, &str)] = &[("start", "sleep 300")];
 
 #[tokio::test]
 async fn a_foreground_service_lives_and_is_stopped() {
@@ -249,98 +185,6 @@ async fn a_lapsed_grant_starts_nothing_and_a_lapse_meanwhile_ends_it() {
 }
 
 #[tokio::test]
-async fn a_service_that_ignores_sigterm_is_killed_in_time() {
-    let bench = bench("term");
-    let options = [("start", "sh -c 'trap \"\" TERM; while :; do sleep 1; done'")];
-    assert_eq!(bench.run(Action::Start, &options).await, Outcome::Running);
-    let mut stop = job(Action::Stop, &options);
-    stop.timeout = Duration::from_millis(800);
-    let began = Instant::now();
-    assert_eq!(bench.agents.run(stop).await, Outcome::NotRunning);
-    let took = began.elapsed();
-    assert!(took >= Duration::from_millis(550), "it had its time to end by itself: {took:?}");
-    assert!(took < Duration::from_millis(800), "{took:?}");
-    assert!(bench.members().is_empty());
-}
-
-#[tokio::test]
-async fn a_stop_command_that_fails_is_a_failed_stop() {
-    let bench = bench("stopfails");
-    let options = [("start", "sleep 300"), ("stop", "sh -c 'echo cannot unmount; exit 9'")];
-    assert_eq!(bench.run(Action::Start, &options).await, Outcome::Running);
-    let outcome = bench.run(Action::Stop, &options).await;
-    assert!(
-        matches!(&outcome, Outcome::Failed { code: Some(9), reason } if reason.contains("cannot unmount")),
-        "{outcome}"
-    );
-    assert!(bench.members().is_empty(), "what can be ended is ended");
-    let outcome = bench.run(Action::Stop, &options).await;
-    assert!(matches!(outcome, Outcome::Failed { .. }), "a second try asks the command again: {outcome}");
-}
-
-#[tokio::test]
-async fn a_stop_command_gets_the_main_process_and_leaves_nothing() {
-    let bench = bench("stopcmd");
-    let options = [("start", "sh -c 'setsid sleep 301 & exec sleep 300'"), ("stop", "sh -c 'kill $MAINPID'")];
-    assert_eq!(bench.run(Action::Start, &options).await, Outcome::Running);
-    until("both run", || bench.members().len() == 2).await;
-    let mut stop = job(Action::Stop, &options);
-    stop.timeout = Duration::from_secs(1);
-    assert_eq!(bench.agents.run(stop).await, Outcome::NotRunning);
-    assert!(bench.members().is_empty());
-}
-
-#[tokio::test]
-async fn a_restarted_daemon_finds_its_service_again() {
-    let mut bench = bench("restart");
-    assert_eq!(bench.run(Action::Start, SLEEP).await, Outcome::Running);
-    let before = bench.members();
-    bench.restart();
-    assert_eq!(bench.run(Action::Probe, SLEEP).await, Outcome::Running);
-    assert_eq!(bench.members(), before, "the same process");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(before[0]), nix::sys::signal::SIGKILL).unwrap();
-    let event =
-        timeout(Duration::from_millis(50), bench.events.recv()).await.expect("noticed by pidfd").unwrap();
-    assert_eq!(event.instance, "web".into());
-    assert_eq!(bench.run(Action::Probe, SLEEP).await, Outcome::NotRunning);
-}
-
-#[tokio::test]
-async fn a_check_that_passes_elsewhere_is_no_sign_of_life_here() {
-    let mut bench = bench("elsewhere");
-    let options = [("start", "sleep 300"), ("check", "true")];
-    assert_eq!(bench.run(Action::Probe, &options).await, Outcome::NotRunning, "never started here");
-    assert_eq!(bench.run(Action::Start, &options).await, Outcome::Running);
-    bench.restart();
-    let pid = nix::unistd::Pid::from_raw(bench.members()[0]);
-    nix::sys::signal::kill(pid, nix::sys::signal::SIGKILL).unwrap();
-    until("dead", || bench.members().is_empty()).await;
-    assert_eq!(
-        bench.run(Action::Probe, &options).await,
-        Outcome::NotRunning,
-        "died while the daemon was away"
-    );
-}
-
-#[tokio::test]
-async fn a_service_without_process_is_judged_by_its_check() {
-    let mut bench = bench("processless");
-    let up = bench.path("up");
-    let (start, stop, check) = (format!("touch {up}"), format!("rm {up}"), format!("test -e {up}"));
-    let options = [("start", start.as_str()), ("stop", stop.as_str()), ("check", check.as_str())];
-    assert_eq!(bench.run(Action::Start, &options).await, Outcome::Running);
-    bench.restart();
-    assert_eq!(bench.run(Action::Probe, &options).await, Outcome::Running);
-    assert_eq!(bench.run(Action::Stop, &options).await, Outcome::NotRunning);
-    assert!(!PathBuf::from(&up).exists());
-    assert_eq!(
-        bench.run(Action::Stop, &options).await,
-        Outcome::NotRunning,
-        "not stopped twice: rm would fail"
-    );
-}
-
-#[tokio::test]
 async fn instances_do_not_wait_for_each_other() {
     let bench = bench("parallel");
     let slow = job(Action::Start, &[("start", "sleep 300"), ("check", "false")]);
@@ -352,29 +196,6 @@ async fn instances_do_not_wait_for_each_other() {
     assert!(!running.is_finished(), "the slow start is still going on");
     cancel.cancel();
     assert!(matches!(running.await.unwrap(), Outcome::Failed { .. }));
-}
-
-#[tokio::test]
-async fn without_cgroups_a_service_is_still_found_stopped_and_its_death_noticed() {
-    let dir = tempfile::tempdir().unwrap();
-    let root = CgroupRoot::marked(dir.path().to_str().unwrap(), "test");
-    let (mut agents, _) = Agents::new(config(&root, &dir)).unwrap();
-    let leash = root.leash(&["resource", "web", "service"]);
-    // The worker leaves the session of the service.
-    let options = [("start", "sh -c 'setsid sleep 301 & exec sleep 300'")];
-    assert_eq!(agents.run(job(Action::Start, &options)).await, Outcome::Running);
-    until("both run", || leash.members().len() == 2).await;
-    let mut events;
-    (agents, events) = Agents::new(config(&root, &dir)).unwrap();
-    assert_eq!(agents.run(job(Action::Probe, &options)).await, Outcome::Running);
-    let main = leash
-        .members()
-        .into_iter()
-        .find(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| c == b"sleep\x00300\x00"));
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(main.unwrap()), nix::sys::signal::SIGKILL).unwrap();
-    assert_eq!(events.recv().await.unwrap().instance, "web".into());
-    assert_eq!(agents.run(job(Action::Stop, &options)).await, Outcome::NotRunning);
-    assert!(leash.members().is_empty());
 }
 
 #[tokio::test]
