@@ -2,6 +2,7 @@
 
 use ha_consensus::{BeatPart, Message};
 use ha_fencing::{AttemptReport, DevicePlan, LevelPlan, PathTestReport};
+use ha_membership::Hears;
 use ha_model::{
     AdminReply, AdminRequest, BootNs, Incarnation, InstanceId, LogEntry, NodeId, Observed, OrderStamp,
     PlanId, ResourceConfig, SessionId, Term,
@@ -161,7 +162,7 @@ pub struct BeatBody {
     /// First bytes of the configuration in force: positions in `hears` mean something only where it is the same.
     pub config: [u8; 4],
     /// Whom the sender hears, by position among the nodes in order of names.
-    pub hears: u32,
+    pub hears: Hears,
     /// The newest sending time of the receiver that the sender's *core* has seen: a grant counts from it.
     pub core_ack: Option<BootNs>,
     /// From the leader to a member: what runs in that boot may go on.

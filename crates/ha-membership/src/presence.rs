@@ -1,6 +1,7 @@
 //! Presence of each peer from its heartbeats.
 
 use ha_model::{BootNs, Incarnation, NodeId, SessionId, Stalled, Timing};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -34,8 +35,19 @@ pub struct Beat {
     pub incarnation: Incarnation,
     /// Its daemon's start.
     pub session: SessionId,
-    /// Whom it hears, as a bit set over node positions; only where it has our configuration.
-    pub hears: Option<u32>,
+    /// Whom it hears, as bit sets over node positions; only where it has our configuration.
+    pub hears: Option<Hears>,
+}
+
+/// Of whom a node hears, as bit sets over the positions of the nodes in order of names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Hears {
+    /// Both ways, and all is well inside: it could lead the node.
+    pub present: u32,
+    /// Anything at all, also one way, stalled, or of a boot that is over: the node is not off.
+    pub any: u32,
+    /// A boot that is over by the log.
+    pub over: u32,
 }
 
 /// Whether a heartbeat counted.
@@ -88,7 +100,7 @@ struct Peer {
     ages: Ages,
     incarnation: Incarnation,
     session: SessionId,
-    hears: Option<u32>,
+    hears: Option<Hears>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -221,8 +233,31 @@ impl Membership {
     /// configuration's positions).
     #[must_use]
     pub fn is_heard_by(&self, witness: &NodeId, position: u32, now: BootNs) -> bool {
-        self.is_present(witness, now)
-            && self.peers.get(witness).and_then(|p| p.hears).is_some_and(|h| h >> position & 1 == 1)
+        self.says(witness, position, now, |h| h.present)
+    }
+
+    /// Whether `witness` hears anything at all of the node at `position`.
+    #[must_use]
+    pub fn is_noticed_by(&self, witness: &NodeId, position: u32, now: BootNs) -> bool {
+        self.says(witness, position, now, |h| h.any)
+    }
+
+    /// Whether `witness` hears a boot of the node at `position` that is over.
+    #[must_use]
+    pub fn is_heard_over_by(&self, witness: &NodeId, position: u32, now: BootNs) -> bool {
+        self.says(witness, position, now, |h| h.over)
+    }
+
+    fn says(&self, witness: &NodeId, position: u32, now: BootNs, which: fn(&Hears) -> u32) -> bool {
+        let hears = self.peers.get(witness).and_then(|p| p.hears.as_ref());
+        self.is_present(witness, now) && hears.is_some_and(|h| which(h) >> position & 1 == 1)
+    }
+
+    /// Whether anything at all of the peer arrived within `t_lost`: whatever stands still there, it is not off.
+    #[must_use]
+    pub fn is_speaking(&self, node: &NodeId, now: BootNs) -> bool {
+        let newest = self.peers.get(node).and_then(|p| p.last.max(p.last_one_way));
+        newest.is_some_and(|at| now.since(at) < self.timing.t_lost)
     }
 
     /// Whether the peer is heard on a link.
@@ -278,7 +313,7 @@ mod tests {
             ages: Ages::default(),
             incarnation: Incarnation(1),
             session: SessionId(1),
-            hears: Some(0b101),
+            hears: Some(Hears { present: 0b101, any: 0b111, over: 0b1000 }),
         }
     }
 
@@ -319,6 +354,20 @@ mod tests {
             presence_after(&[beat(1000), deaf], 2500),
             Presence::OneWay { for_: Duration::from_millis(1500) }
         );
+    }
+
+    #[test]
+    fn a_node_that_is_deaf_or_stalled_still_speaks() {
+        let (beta, at) = ("beta".into(), BootNs::from_ms);
+        let deaf = Beat { echo: None, ..beat(1000) };
+        let stalled = Beat { ages: Ages { core: timing().core_age_max, ..Ages::default() }, ..beat(1000) };
+        for b in [deaf, stalled] {
+            let mut m = Membership::new(timing());
+            assert!(!m.is_speaking(&beta, at(1000)));
+            m.beat(&b);
+            assert!(!m.is_present(&beta, at(1000)));
+            assert!(m.is_speaking(&beta, at(1999)) && !m.is_speaking(&beta, at(2000)));
+        }
     }
 
     #[test]
@@ -409,5 +458,7 @@ mod tests {
         assert!(m.is_heard_by(&beta, 2, BootNs::from_ms(1100)));
         assert!(!m.is_heard_by(&beta, 1, BootNs::from_ms(1100)));
         assert!(!m.is_heard_by(&beta, 2, BootNs::from_ms(2100)));
+        assert!(m.is_noticed_by(&beta, 1, BootNs::from_ms(1100)), "what it hears one way is not off");
+        assert!(m.is_heard_over_by(&beta, 3, BootNs::from_ms(1100)));
     }
 }

@@ -4,7 +4,7 @@ use super::Node;
 use crate::effect::Effect;
 use crate::input::BeatIn;
 use crate::message::BeatBody;
-use ha_membership::{Beat, Judgement};
+use ha_membership::{Beat, Hears, Judgement};
 use ha_model::{Incarnation, NodeId, Now, Role};
 use ha_scheduler::NodeStatus;
 
@@ -87,18 +87,7 @@ impl Node {
             self.told_grant = Some(until);
             self.out.push(Effect::Grant { until });
         }
-        let hears = self
-            .config
-            .nodes
-            .keys()
-            .enumerate()
-            .filter(|(_, id)| {
-                let is_heard = |silence| silence <= timing.beat * HEARD_BEATS;
-                let is_present = self.membership.is_present(id, now.boot);
-                self.membership.silence(id, now.boot).is_some_and(is_heard) && is_present
-                    || self.heard_ended.get(*id).is_some_and(|at| is_heard(now.boot.since(*at)))
-            })
-            .fold(0u32, |bits, (i, _)| bits | 1 << i);
+        let hears = self.hears(now);
         let sha = self.config.sha256;
         let bodies = self
             .config
@@ -123,6 +112,52 @@ impl Node {
             .collect();
         let is_urgent = std::mem::take(&mut self.is_beat_urgent);
         self.out.push(Effect::Beat { valid_until: now.boot + timing.core_age_max, bodies, is_urgent });
+    }
+
+    /// Of whom this node hears what.
+    fn hears(&self, now: Now) -> Hears {
+        let timing = self.config.timing;
+        let mut hears = Hears::default();
+        for (position, id) in self.config.nodes.keys().enumerate() {
+            let bit = 1u32 << position;
+            let silence = self.membership.silence(id, now.boot);
+            let is_fresh = silence.is_some_and(|s| s <= timing.beat * HEARD_BEATS);
+            let is_over = self.is_over_heard(now, id);
+            if is_fresh && self.membership.is_present(id, now.boot) {
+                hears.present |= bit;
+            }
+            if is_over {
+                hears.over |= bit;
+            }
+            if is_over || self.membership.is_speaking(id, now.boot) {
+                hears.any |= bit;
+            }
+        }
+        hears
+    }
+
+    /// Whether a boot of the node that is over was heard just now.
+    fn is_over_heard(&self, now: Now, node: &NodeId) -> bool {
+        self.heard_ended.get(node).is_some_and(|at| now.boot.since(*at) < self.config.timing.t_lost)
+    }
+
+    /// Who hears anything at all of a node: it is not off, whatever a human says (S7).
+    pub(super) fn heard_by(&self, now: Now, node: &NodeId) -> Option<NodeId> {
+        if self.membership.is_speaking(node, now.boot) || self.is_over_heard(now, node) {
+            return Some(self.setup.me.clone());
+        }
+        self.others_that(node, |other, position| self.membership.is_noticed_by(other, position, now.boot))
+    }
+
+    /// Who else hears a boot of a node that is over by the log.
+    pub(super) fn heard_over_by(&self, now: Now, node: &NodeId) -> Option<NodeId> {
+        self.others_that(node, |other, position| self.membership.is_heard_over_by(other, position, now.boot))
+    }
+
+    fn others_that(&self, node: &NodeId, hears: impl Fn(&NodeId, u32) -> bool) -> Option<NodeId> {
+        let (position, _) = (0u32..).zip(self.config.nodes.keys()).find(|(_, id)| *id == node)?;
+        let mut others = self.config.nodes.keys().filter(|id| *id != node && **id != self.setup.me);
+        others.find(|o| hears(o, position)).cloned()
     }
 
     pub(super) fn is_member_role(&self, node: &NodeId) -> bool {

@@ -6,7 +6,8 @@
 use super::Node;
 use super::lead::{Job, Key};
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
-use ha_fencing::{Attempt, AttemptReport, Claim, judge, level_plans, retry_pause};
+use crate::state::FenceRecord;
+use ha_fencing::{Attempt, AttemptReport, Claim, DevicePlan, LevelPlan, judge, level_plans, retry_pause};
 use ha_model::{BootNs, Entry, FenceId, FenceMarks, FenceProof, FenceReason, Level, NodeId, Now, ProofScope};
 use ha_scheduler::NodeStatus;
 use std::time::Duration;
@@ -51,7 +52,17 @@ impl Node {
     pub(super) fn drive_fences(&mut self, now: Now) {
         let open: Vec<_> = self.state.fences.iter().map(|(id, f)| (*id, f.clone())).collect();
         let Some(lead) = &mut self.lead else { return };
-        lead.fences.retain(|id, _| open.iter().any(|(o, _)| o == id));
+        let mut orphans = Vec::new();
+        lead.fences.retain(|id, clock| {
+            let is_open = open.iter().any(|(o, _)| o == id);
+            if let (false, Some((_, executor))) = (is_open, &clock.running) {
+                orphans.push((*id, executor.clone()));
+            }
+            is_open
+        });
+        for (id, executor) in orphans {
+            self.cancel_cut(now, id, &executor);
+        }
         for (id, record) in open {
             let Some(lead) = &mut self.lead else { return };
             let clock = lead.fences.entry(id).or_insert_with(|| FenceClock::wait_until(now.boot)).clone();
@@ -69,7 +80,7 @@ impl Node {
             if now.boot < clock.wakes_at || self.is_proposed(&Key::Attempt(id)) {
                 continue;
             }
-            let obstacle = self.why_not_cut(now, &record.target);
+            let obstacle = self.why_unprovable(&record).or_else(|| self.why_not_cut(now, &record.target));
             let is_handed_over = obstacle.is_none() && self.hand_over_before_own_cut(now, &record.target);
             if let Some(clock) = self.lead.as_mut().and_then(|l| l.fences.get_mut(&id)) {
                 clock.waits_for.clone_from(&obstacle);
@@ -87,6 +98,46 @@ impl Node {
     fn is_at_work(&self, now: Now, executor: &NodeId) -> bool {
         let is_here = *executor == self.setup.me || self.membership.is_present(executor, now.boot);
         is_here && self.state.node(executor).is_some_and(|r| r.status == NodeStatus::Member)
+    }
+
+    /// The request was closed by another boot of the target, or by a human: an off that is still to come would cut what
+    /// is healthy.
+    fn cancel_cut(&mut self, now: Now, id: FenceId, executor: &NodeId) {
+        let Some(lead) = &mut self.lead else { return };
+        let of_it = lead.jobs.values().find_map(|(_, job)| match job {
+            Job::Cut { id: cut, target, .. } if *cut == id => Some(target.clone()),
+            Job::Cut { .. } | Job::Test { .. } | Job::PowerOn { .. } => None,
+        });
+        if let Some(target) = of_it {
+            let job = Job::Cut { id, attempt: 0, target: target.clone() };
+            self.give_job(now, executor, &target, job, ExecJob::Cancel);
+        }
+    }
+
+    /// Why an off would prove nothing: it is not even sent, because a node that boots slowly would be cut each time.
+    /// After a broken word it is: whatever helps.
+    fn why_unprovable(&self, record: &FenceRecord) -> Option<String> {
+        let target = &record.target;
+        let is_provable = level_plans(&self.config, target).iter().any(|l| self.has_evidence_for(target, l));
+        let is_last_resort = record.reason == FenceReason::HeardAfterConfirmation;
+        (!is_provable && !is_last_resort).then(|| {
+            format!(
+                "its outlets were never read on while it was up, so reading them off would prove nothing: when {target} \
+                 is surely off, type: hactl fence confirm {target}"
+            )
+        })
+    }
+
+    fn has_evidence_for(&self, target: &NodeId, level: &LevelPlan) -> bool {
+        let has = |d: &DevicePlan| self.state.has_evidence(&self.config, &d.device, target);
+        !level.devices.is_empty() && level.devices.iter().all(has)
+    }
+
+    /// Levels in order, but those that cannot prove anything last.
+    fn levels_to_try(&self, target: &NodeId) -> Vec<LevelPlan> {
+        let mut levels = level_plans(&self.config, target);
+        levels.sort_by_key(|l| !self.has_evidence_for(target, l));
+        levels
     }
 
     /// Why a node cannot be cut now without ending the cluster's quorum: without one nobody would commit the proof,
@@ -175,7 +226,7 @@ impl Node {
         let Some(record) = self.state.fences.get(&id).filter(|f| f.attempts == attempt).cloned() else {
             return;
         };
-        let levels = level_plans(&self.config, &record.target);
+        let levels = self.levels_to_try(&record.target);
         let deadline = now.boot + Attempt::longest(&levels) + ORDER_VALID;
         let Some(lead) = &mut self.lead else { return };
         if !lead.is_serving {
@@ -184,7 +235,7 @@ impl Node {
         let clock =
             FenceClock { running: Some((attempt, executor.clone())), ..FenceClock::wait_until(deadline) };
         lead.fences.insert(id, clock);
-        let job = Job::Cut { id, attempt };
+        let job = Job::Cut { id, attempt, target: record.target.clone() };
         self.give_job(now, executor, &record.target, job, ExecJob::Cut(levels));
     }
 
@@ -213,14 +264,16 @@ impl Node {
         }
         let Some((_, job)) = lead.jobs.remove(&report.job) else { return };
         match (job, report.result) {
-            (Job::Cut { id, attempt }, ExecResult::Cut(report)) if is_at_work => {
+            (Job::Cut { id, attempt, target: _ }, ExecResult::Cut(report)) if is_at_work => {
                 self.cut_reported(now, id, attempt, from, &report);
             }
             (Job::Test { device, target, path_hash }, ExecResult::Test(report)) => {
                 self.test_reported(now, &device, &target, from, path_hash, report);
             }
             (Job::PowerOn { target }, ExecResult::PowerOn(result)) => {
-                lead.power.remove(&target);
+                let clock = lead.power.entry(target.clone()).or_default();
+                clock.tries = if result.is_ok() { 0 } else { clock.tries + 1 };
+                clock.wakes_at = now.boot + retry_pause(clock.tries, &self.config.timing);
                 self.propose(now, Key::Power(target.clone()), Entry::PowerOnEnded { target, result });
             }
             (Job::Cut { .. } | Job::Test { .. } | Job::PowerOn { .. }, _) => {}
@@ -322,7 +375,8 @@ impl Node {
             );
             self.warn(Level::Alarm, text);
         }
-        if was_confirmed && self.state.fence_of(node).is_none() && self.config.has_fence_path(node) {
+        // Without a fence path the attempt fails, and what the word had freed stops.
+        if was_confirmed && self.state.fence_of(node).is_none() {
             self.request_fence(now, node, FenceReason::HeardAfterConfirmation);
         }
     }

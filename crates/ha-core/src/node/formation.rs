@@ -41,7 +41,7 @@ impl Node {
         self.config.members().filter(|id| is_awaited(id)).cloned().collect()
     }
 
-    /// Whether no test of any fence path to the node has ended yet.
+    /// Whether no fence path to the node is known to work, and some was not tested yet.
     fn is_untested(&self, id: &NodeId) -> bool {
         let is_tested = |d: &DeviceId| {
             self.state.paths.get(d).and_then(|n| n.get(id)).is_some_and(|p| !p.tests.is_empty())
@@ -49,7 +49,7 @@ impl Node {
         let levels = self.config.levels.get(id).map(Vec::as_slice).unwrap_or_default();
         // With nobody else up there is nobody to test it.
         self.state.nodes.values().filter(|r| r.status == NodeStatus::Member).count() > 1
-            && !levels.is_empty()
-            && !levels.iter().flat_map(|l| &l.devices).any(is_tested)
+            && levels.iter().flat_map(|l| &l.devices).any(|d| !is_tested(d))
+            && self.state.why_no_exclusive(&self.config, id).is_some()
     }
 }

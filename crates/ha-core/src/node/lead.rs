@@ -33,7 +33,7 @@ pub(super) enum Key {
 /// A job given to an executor.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Job {
-    Cut { id: FenceId, attempt: u32 },
+    Cut { id: FenceId, attempt: u32, target: NodeId },
     Test { device: DeviceId, target: NodeId, path_hash: [u8; 32] },
     PowerOn { target: NodeId },
 }
@@ -108,6 +108,13 @@ impl Lead {
             next_job: 1,
             replan_at: None,
             asked: BTreeMap::new(),
+        }
+    }
+
+    /// Plans anew at that time, or sooner.
+    pub fn replan_by(&mut self, now: BootNs, at: BootNs) {
+        if at > now {
+            self.replan_at = Some(self.replan_at.map_or(at, |r| r.min(at)));
         }
     }
 

@@ -42,7 +42,7 @@ impl Node {
             let ms = u64::try_from(wall.0 - now.wall.0).unwrap_or(0) + 1;
             let at = now.boot + std::time::Duration::from_millis(ms);
             let lead = self.lead.as_mut().expect("checked above");
-            lead.replan_at = Some(lead.replan_at.map_or(at, |r| r.min(at)));
+            lead.replan_by(now.boot, at);
         }
         let history = History { last_ran: self.state.last_ran.clone() };
         let planned = guarded(|| ha_scheduler::plan_with(&snapshot, &history));

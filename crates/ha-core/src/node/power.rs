@@ -10,10 +10,12 @@ use ha_model::{BootNs, Entry, NodeId, Now};
 use ha_scheduler::NodeStatus;
 
 /// The leader's clock for switching a node on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct PowerClock {
     /// The end of the dwell; then, while an executor is at it, until when it may take.
     pub wakes_at: BootNs,
+    /// How often in a row switching on failed.
+    pub tries: u32,
 }
 
 impl Node {
@@ -32,8 +34,8 @@ impl Node {
         for (id, power, is_held) in off {
             let may_return = match power {
                 Power::Off { returns, .. } => returns && !is_held,
-                Power::OnRequested { .. } => true,
-                Power::Assumed | Power::On | Power::OnFailed { .. } => false,
+                Power::OnRequested { .. } | Power::OnFailed { .. } => true,
+                Power::Assumed | Power::On => false,
             };
             // An earlier attempt that never reported may still send its off: wait until none can be alive.
             let wait = match power {
@@ -47,7 +49,8 @@ impl Node {
                 lead.power.remove(&id);
                 continue;
             }
-            let clock = lead.power.entry(id.clone()).or_insert(PowerClock { wakes_at: now.boot + wait });
+            let fresh = PowerClock { wakes_at: now.boot + wait, tries: 0 };
+            let clock = lead.power.entry(id.clone()).or_insert(fresh);
             if now.boot < clock.wakes_at {
                 continue;
             }
@@ -73,7 +76,7 @@ impl Node {
         if !lead.is_serving {
             return;
         }
-        lead.power.insert(target.clone(), PowerClock { wakes_at: deadline });
+        lead.power.entry(target.clone()).or_default().wakes_at = deadline;
         let devices = levels.into_iter().flat_map(|l| l.devices).collect();
         self.give_job(
             now,

@@ -4,6 +4,7 @@
 mod adversary;
 mod alone;
 pub(super) mod chaos;
+mod fencing;
 mod world;
 
 use crate::message::{OrderOp, PeerMessage};
@@ -199,6 +200,7 @@ fn two_of_three_at_first_formation_wait_and_say_so() {
     let AdminReply::Status(view) = world.ask("alpha", AdminRequest::Status) else { panic!("no status") };
     let row = view.resources.iter().find(|r| r.name.as_str() == "web").expect("configured");
     assert!(row.why.as_ref().is_some_and(|w| w.contains("gamma")), "{row:?}");
+    assert!(world.log_of("cut").is_empty(), "an off that proves nothing is not sent: {:?}", world.journal);
     world.ask("alpha", AdminRequest::FenceConfirm { node: "gamma".into() });
     world.run_until(5 * S, "web runs", |w| w.owner("web").is_some());
 }

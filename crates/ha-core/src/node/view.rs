@@ -287,18 +287,6 @@ impl Node {
         }
         views
     }
-
-    pub(super) fn heard_by(&self, now: Now, node: &NodeId) -> Option<NodeId> {
-        let t_lost = self.config.timing.t_lost;
-        let is_ended_heard = self.heard_ended.get(node).is_some_and(|at| now.boot.since(*at) < t_lost);
-        if self.membership.is_present(node, now.boot) || is_ended_heard {
-            return Some(self.setup.me.clone());
-        }
-        let position = self.config.nodes.keys().position(|id| id == node)?;
-        let position = u32::try_from(position).ok()?;
-        let others = self.config.nodes.keys().filter(|id| *id != node && **id != self.setup.me);
-        others.clone().find(|o| self.membership.is_heard_by(o, position, now.boot)).cloned()
-    }
 }
 
 /// The state that matters most where several nodes know something of an instance.

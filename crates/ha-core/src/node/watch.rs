@@ -23,7 +23,7 @@ impl Node {
         if let Some(lead) = &mut self.lead
             && !lead.awaited.is_empty()
         {
-            lead.replan_at = Some(lead.since + self.config.timing.startup_wait);
+            lead.replan_by(now.boot, lead.since + self.config.timing.startup_wait);
         }
         let ids: Vec<NodeId> = self.config.nodes.keys().cloned().collect();
         for (position, id) in (0u32..).zip(ids) {
@@ -80,9 +80,12 @@ impl Node {
                 self.hand_over_if_alone(now, id, position);
             }
             (NodeStatus::Member, Presence::NeverHeard) => {
-                let is_over = self.formation_ends().is_some_and(|end| now.boot >= end);
-                let is_arriving = self.membership.is_arriving(id, now.boot);
-                if is_over && !is_arriving && !self.is_heard_elsewhere(now, id, position) {
+                self.hand_over_if_alone(now, id, position);
+                let end = self.formation_ends().unwrap_or(now.boot);
+                let is_elsewhere = self.is_heard_elsewhere(now, id, position);
+                let hearsay_ends = end + self.config.timing.t_lost * HEARSAY_LIMIT;
+                let is_over = now.boot >= if is_elsewhere { hearsay_ends } else { end };
+                if is_over && !self.membership.is_arriving(id, now.boot) {
                     self.propose_lost(now, id, record.incarnation, LostReason::NeverSeen);
                 }
             }
@@ -125,6 +128,9 @@ impl Node {
                 | Presence::Stalled { .. },
             ) => {}
         }
+        if record.status == NodeStatus::Off && self.heard_over_by(now, id).is_some() {
+            self.heard_after_its_end(now, id);
+        }
     }
 
     fn propose_lost(&mut self, now: Now, id: &NodeId, incarnation: Option<Incarnation>, why: LostReason) {
@@ -148,8 +154,7 @@ impl Node {
                         return Some(LostReason::DaemonGone);
                     }
                     if let Some(lead) = &mut self.lead {
-                        lead.replan_at = Some(lead.replan_at.map_or(grace_ends, |r| r.min(grace_ends)));
-                        lead.replan_at = lead.replan_at.filter(|r| *r > now.boot).or(Some(grace_ends));
+                        lead.replan_by(now.boot, grace_ends);
                     }
                     None
                 }
@@ -176,7 +181,9 @@ impl Node {
         let timing = self.config.timing;
         // One heartbeat more: another may have heard its last one later than we did, and tells of it for so long.
         let after = timing.handover_after + timing.beat;
-        if self.membership.silence(id, now.boot).is_none_or(|s| s < after) {
+        let since = self.lead.as_ref().map_or(now.boot, |l| l.since);
+        let silence = self.membership.silence(id, now.boot).unwrap_or_else(|| now.boot.since(since));
+        if silence < after || self.membership.is_arriving(id, now.boot) {
             return;
         }
         let Some(to) = self.hearers(now, id, position).next() else { return };

@@ -101,10 +101,13 @@ pub struct World {
     notices: Vec<Notice>,
     orders: BTreeMap<NodeId, Order>,
     asked: u64,
+    text: String,
     /// What truly happened: power and agents, by the one who did it.
     pub journal: Vec<String>,
     pub lie: bool,
     pub switch_is_dead: bool,
+    /// So many times more it does not switch on.
+    pub on_fails: u32,
     pub answer_delay: Duration,
     pub stop_fails: BTreeSet<(NodeId, String)>,
 }
@@ -121,7 +124,30 @@ fn size(_: &LogEntry) -> usize {
 
 impl World {
     pub fn three() -> Self {
+        Self::of(CLUSTER.to_owned())
+    }
+
+    /// The same three nodes without a fence path, as somebody accepted.
+    pub fn without_fencing() -> Self {
+        let (before, rest) = CLUSTER.split_once("[[fence]]").expect("it has one");
+        let (_, after) = rest.split_once("\n[[resource]]").expect("resources follow");
+        let waiver = "waivers = [\"i-accept-that-unfenced-members-block-recovery\"]";
+        Self::of(format!("{waiver}{before}\n[[resource]]{after}"))
+    }
+
+    /// Another first level of alpha: its outlet feeds nothing, it has read off ever since.
+    pub fn with_a_useless_first_level() -> Self {
+        let level = "[[fence]]\nname = \"blind\"\nagent = \"fence_pdu_snmp\"\noptions = { ip = \"10.0.9.2\" }\n\
+                     outlets = { alpha = [\"99\"] }\n[[fence]]";
+        let text = CLUSTER.replacen("[[fence]]", level, 1);
+        Self::of(format!(
+            "{text}[[level]]\nnode = \"alpha\"\ndevices = [\"blind\"]\n[[level]]\nnode = \"alpha\"\ndevices = [\"pdu\"]\n"
+        ))
+    }
+
+    fn of(text: String) -> Self {
         let mut world = World {
+            text,
             now: BootNs::from_ms(1),
             queue: BTreeMap::new(),
             seq: 0,
@@ -133,6 +159,7 @@ impl World {
             journal: vec![],
             lie: false,
             switch_is_dead: false,
+            on_fails: 0,
             answer_delay: MS * 5,
             stop_fails: BTreeSet::new(),
         };
@@ -197,7 +224,7 @@ impl World {
         host.sessions += 1;
         host.session = SessionId(host.sessions << 96);
         let index = 1 + ["alpha", "beta", "gamma"].iter().position(|n| *n == id.as_str()).unwrap() as u128;
-        let config = Arc::new(ha_config::parse("cluster.toml", CLUSTER).expect("valid").config);
+        let config = Arc::new(ha_config::parse("cluster.toml", &self.text).expect("valid").config);
         let votes = match &host.store.snapshot {
             None => ha_consensus::Restored::Fresh { voters: config.voters(), learners: config.learners() },
             Some(snapshot) => ha_consensus::Restored::Intact {
@@ -213,7 +240,7 @@ impl World {
             session: host.session,
             store: StoreId(index),
             file_name: "cluster.toml".into(),
-            file_text: CLUSTER.into(),
+            file_text: self.text.clone(),
             config,
             codec: Codec { encode_state: encode, decode_state: decode, entry_size: size },
             seed: index as u64,
@@ -255,6 +282,11 @@ impl World {
         for due in std::mem::take(&mut host.parked) {
             self.at(Duration::ZERO, due);
         }
+    }
+
+    /// What `from` sends does not reach `to`.
+    pub fn cut_way(&mut self, from: &str, to: &str) {
+        self.cuts.insert((from.into(), to.into()));
     }
 
     pub fn cut(&mut self, a: &NodeId, b: &NodeId) {
@@ -324,9 +356,13 @@ impl World {
 
     pub fn transfer_away(&mut self, from: &NodeId) {
         let to = self.names().into_iter().find(|n| n != from).unwrap();
+        self.transfer(from, &to);
+    }
+
+    pub fn transfer(&mut self, from: &NodeId, to: &NodeId) {
         let boot = self.now;
         let node = self.hosts.get_mut(from).unwrap().node.as_mut().unwrap();
-        node.raft.transfer(boot, &to).expect("the leader can hand over");
+        node.raft.transfer(boot, to).expect("the leader can hand over");
         self.step(&from.clone(), Input::Tick);
         self.run_until(Duration::from_secs(5), "another leads", |w| w.leaders() == vec![to.clone()]);
     }
@@ -493,7 +529,7 @@ impl World {
             Due::Fence { node, session, id, plug, action } => self.fence(&node, session, id, &plug, action),
             Due::Boot { node } => self.boot_daemon(&node),
             Due::Connect { a, b } => {
-                let sha = ha_config::sha256(CLUSTER.as_bytes());
+                let sha = ha_config::sha256(self.text.as_bytes());
                 let config = [sha[0], sha[1], sha[2], sha[3]];
                 for (x, y) in [(&a, &b), (&b, &a)] {
                     let session = self.hosts[x].session;
@@ -580,6 +616,8 @@ impl World {
         };
         let outcome = match action {
             _ if self.switch_is_dead => CallOutcome::Failed { why: "no answer".into() },
+            CallAction::Off if plug == "99" => CallOutcome::Done,
+            CallAction::Status if plug == "99" => CallOutcome::Read(FenceVerdict::Off),
             _ if target.is_empty() => CallOutcome::Failed { why: "no such outlet".into() },
             CallAction::Off => {
                 self.journal.push(format!("cut {target}"));
@@ -587,6 +625,10 @@ impl World {
                     self.power_off(target);
                 }
                 CallOutcome::Done
+            }
+            CallAction::On if self.on_fails > 0 => {
+                self.on_fails -= 1;
+                CallOutcome::Failed { why: "busy".into() }
             }
             CallAction::On => {
                 self.power_on(target);
@@ -675,10 +717,12 @@ impl World {
                     self.queue.insert((at, self.seq), Due::Wake { node, session });
                 }
             }
-            Effect::Grant { .. }
-            | Effect::CancelAgent { .. }
-            | Effect::CancelFence { .. }
-            | Effect::ConfigInForce(_) => {}
+            Effect::CancelFence { id: effect } => {
+                let is_it =
+                    |due: &Due| matches!(due, Due::Fence { node: n, id, .. } if (n, *id) == (&node, effect));
+                self.queue.retain(|_, due| !is_it(due));
+            }
+            Effect::Grant { .. } | Effect::CancelAgent { .. } | Effect::ConfigInForce(_) => {}
         }
     }
 }

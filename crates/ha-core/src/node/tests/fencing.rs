@@ -1,0 +1,128 @@
+//! Fencing in whole clusters of cores: levels, late offs, power that does not come back, words of humans.
+
+use super::world::World;
+use super::{S, formed};
+use ha_model::{AdminReply, AdminRequest, FenceReason, NodeId, Notice};
+use std::time::Duration;
+
+fn web_runs_elsewhere(world: &World) -> bool {
+    world.owner("web").is_some_and(|n| n != "alpha".into())
+}
+
+fn is_confirmed(world: &mut World, by: &str, node: &str) -> bool {
+    let reply = world.ask(by, AdminRequest::FenceConfirm { node: node.into() });
+    assert!(matches!(reply, AdminReply::Done { .. } | AdminReply::Refused { .. }), "{reply:?}");
+    matches!(reply, AdminReply::Done { .. })
+}
+
+fn lead_by(world: &mut World, name: &str) {
+    let (leader, to): (NodeId, NodeId) = (world.leader(), name.into());
+    if leader != to {
+        world.transfer(&leader, &to);
+    }
+    world.run(S);
+}
+
+#[test]
+fn a_level_that_can_prove_nothing_does_not_keep_the_next_from_its_turn() {
+    let mut world = World::with_a_useless_first_level();
+    world.run_until(10 * S, "web runs", |w| w.owner("web") == Some("alpha".into()));
+    world.freeze("alpha");
+    world.run_until(10 * S, "web runs elsewhere", web_runs_elsewhere);
+    assert!(world.fenced_before_start("alpha"), "{:?}", world.journal);
+}
+
+#[test]
+fn an_off_that_comes_too_late_is_called_off_when_the_next_boot_is_here() {
+    let mut world = formed();
+    lead_by(&mut world, "beta");
+    world.answer_delay = 3 * S;
+    world.power_off("alpha");
+    world.run_until(5 * S, "off is requested", |w| w.saw(|n| matches!(n, Notice::FenceAttempt { .. })));
+    world.power_on("alpha"); // by itself: a crash, not a fence
+    world.run_until(2 * S, "its next boot is here", |w| w.is_member("alpha"));
+    world.run(10 * S);
+    assert!(world.log_of("cut").is_empty(), "a healthy boot was cut: {:?}", world.journal);
+}
+
+#[test]
+fn power_that_does_not_come_back_is_switched_on_again() {
+    let mut world = formed();
+    world.on_fails = 3;
+    world.freeze("alpha");
+    world.run_until(10 * S, "web runs elsewhere", web_runs_elsewhere);
+    world.run_until(60 * S, "alpha is back", |w| w.is_member("alpha"));
+    assert_eq!(world.count(|n| matches!(n, Notice::PowerOnEnded { failed: Some(_), .. })), 3);
+}
+
+#[test]
+fn a_leader_that_never_heard_a_member_which_others_hear_lets_one_of_them_lead() {
+    let mut world = formed();
+    lead_by(&mut world, "gamma");
+    world.run(30 * S); // past every wait of the formation
+    world.cut(&"alpha".into(), &"beta".into());
+    world.restart_daemon("beta");
+    world.run(3 * S);
+    lead_by(&mut world, "beta");
+    world.run(30 * S);
+    assert_eq!(world.owner("web"), Some("alpha".into()), "{:?}", world.journal);
+    assert_eq!(world.log_of("start").len(), 2, "its grant never ended: {:?}", world.journal);
+    assert!(!world.saw(|n| matches!(n, Notice::FenceRequested { .. })));
+}
+
+#[test]
+fn s7_a_node_that_speaks_without_hearing_is_not_off_whatever_a_human_says() {
+    for only_gamma_hears_it in [false, true] {
+        let mut world = World::without_fencing();
+        world.run_until(10 * S, "web runs", |w| w.owner("web") == Some("alpha".into()));
+        lead_by(&mut world, "beta");
+        for other in ["beta", "gamma"] {
+            world.cut_way(other, "alpha");
+        }
+        if only_gamma_hears_it {
+            world.cut_way("alpha", "beta");
+        }
+        world.run_until(10 * S, "it is lost", |w| w.saw(|n| matches!(n, Notice::NodeLost { .. })));
+        lead_by(&mut world, "beta"); // it may have handed over to gamma, which heard alpha last
+        let reply = world.ask("beta", AdminRequest::FenceConfirm { node: "alpha".into() });
+        let by = if only_gamma_hears_it { "gamma" } else { "beta" };
+        let is_refused = matches!(&reply, AdminReply::Refused { why, .. } if why.contains("hears it"));
+        assert!(is_refused, "{by} hears it: {reply:?}");
+        world.power_off("alpha");
+        world.run(2 * S);
+        assert!(is_confirmed(&mut world, "beta", "alpha"));
+        world.run_until(5 * S, "web runs elsewhere", web_runs_elsewhere);
+    }
+}
+
+#[test]
+fn a_broken_word_that_only_a_follower_hears_of_is_acted_on() {
+    let mut world = formed();
+    lead_by(&mut world, "beta");
+    world.switch_is_dead = true;
+    world.lie = true; // the human's word is the lie
+    world.freeze("alpha");
+    world.run(3 * S);
+    assert!(is_confirmed(&mut world, "beta", "alpha"));
+    world.run_until(5 * S, "web runs twice", |w| w.owners("web").len() == 2);
+    world.cut(&"alpha".into(), &"beta".into());
+    world.thaw("alpha");
+    let is_broken =
+        |n: &Notice| matches!(n, Notice::FenceRequested { reason: FenceReason::HeardAfterConfirmation, .. });
+    world.run_until(3 * S, "the leader acts", |w| w.saw(is_broken));
+    world.run_until(20 * S, "web runs nowhere", |w| w.owners("web").is_empty());
+}
+
+#[test]
+fn a_broken_word_stops_what_it_freed_where_there_is_no_fence_path() {
+    let mut world = World::without_fencing();
+    world.run_until(10 * S, "web runs", |w| w.owner("web") == Some("alpha".into()));
+    lead_by(&mut world, "beta");
+    world.lie = true; // the human's word is the lie
+    world.freeze("alpha");
+    world.run(3 * S);
+    assert!(is_confirmed(&mut world, "beta", "alpha"));
+    world.run_until(5 * S, "web runs twice", |w| w.owners("web").len() == 2);
+    world.thaw("alpha");
+    world.run_until(Duration::from_secs(20), "web runs nowhere", |w| w.owners("web").is_empty());
+}
