@@ -2,6 +2,7 @@
 //! thread of its own, so that no other task delays a step.
 
 use crate::beats;
+use crate::file::ClusterFile;
 use crate::journal;
 use crate::life;
 use crate::refused::Refused;
@@ -28,9 +29,9 @@ const IDLE_STEP: Duration = Duration::from_millis(100);
 /// How often counters are looked at.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// How often it is told what was refused at the heartbeat port: soon enough for whoever watches, and a flood of
-/// datagrams is no flood of lines.
-const LOOK_REFUSED: Duration = Duration::from_secs(5);
+/// How often it is told what was refused at the heartbeat port and what is new of the cluster file: soon enough for
+/// whoever watches, and a flood of datagrams is no flood of lines.
+const LOOK_OFTEN: Duration = Duration::from_secs(5);
 
 /// An operator's request with the place for its answer.
 pub struct Ask {
@@ -84,8 +85,9 @@ pub struct Engine {
     next_ask: u64,
     deadline: Option<BootNs>,
     looked: BootNs,
-    looked_refused: BootNs,
+    looked_often: BootNs,
     refused: Refused,
+    file: ClusterFile,
 }
 
 enum Woken {
@@ -101,14 +103,16 @@ enum Woken {
 impl Engine {
     /// An engine around a core.
     pub fn new(node: Node, sinks: Sinks) -> Self {
+        let (path, text) = node.cluster_file();
         Self {
+            file: ClusterFile::watch(path, text),
             node,
             sinks,
             asks: BTreeMap::new(),
             next_ask: 1,
             deadline: None,
             looked: BootNs(0),
-            looked_refused: BootNs(0),
+            looked_often: BootNs(0),
             refused: Refused::default(),
         }
     }
@@ -232,7 +236,8 @@ impl Engine {
             Effect::RunAgent(run) => self.sinks.work.agent(run),
             Effect::RunFence(run) => self.sinks.work.fence(run),
             Effect::CancelAgent { id } | Effect::CancelFence { id } => self.sinks.work.cancel(id),
-            Effect::AdminReply { id, reply } => {
+            Effect::AdminReply { id, mut reply } => {
+                self.add_own_note(&mut reply);
                 if let Some(to) = self.asks.remove(&id) {
                     // Whoever asked may have hung up.
                     let _ = to.send(*reply);
@@ -245,29 +250,41 @@ impl Engine {
         }
     }
 
+    /// What only this node knows of its own file stands in the status that it hands out, whoever answered.
+    fn add_own_note(&self, reply: &mut AdminReply) {
+        if let (AdminReply::Status(view), Some(config)) = (reply, &self.node.state().config)
+            && let Some((level, text)) = self.file.note(config)
+        {
+            view.warnings.push((self.node.me().clone(), level, text));
+        }
+    }
+
     fn send(&self, to: &NodeId, message: &PeerMessage) {
         if let Err(error) = self.sinks.streams.send(to, ha_codec::encode(message)) {
             tracing::debug!("not sent to {to}: {error}");
         }
     }
 
-    /// What was refused since the last look, when anything was.
-    fn look_refused(&mut self, now: BootNs) {
-        if now.since(self.looked_refused) < LOOK_REFUSED {
+    /// What was refused since the last look, and what is new of the cluster file.
+    fn look_often(&mut self, now: BootNs) {
+        if now.since(self.looked_often) < LOOK_OFTEN {
             return;
         }
-        self.looked_refused = now;
+        self.looked_often = now;
         let refused = Refused::of(&self.sinks.beats.stats());
         if let Some(text) = refused.since(&self.refused) {
             journal::tell(&Notice::Local { level: Level::Info, text });
         }
         self.refused = refused;
+        if let Some((level, text)) = self.file.news(self.node.state().config.as_ref()) {
+            journal::tell(&Notice::Local { level, text });
+        }
     }
 
     /// Now and then: what was counted.
     fn look(&mut self) {
         let now = ha_transport::boot_now();
-        self.look_refused(now);
+        self.look_often(now);
         if now.since(self.looked) < LOOK {
             return;
         }

@@ -7,6 +7,7 @@ mod beats;
 mod cli;
 mod daemon;
 mod engine;
+mod file;
 mod journal;
 mod life;
 mod refused;

@@ -11,6 +11,12 @@ use ha_model::{
 use ha_scheduler::NodeStatus;
 
 impl Node {
+    /// The cluster file with which this daemon was started: its name and its text then.
+    #[must_use]
+    pub fn cluster_file(&self) -> (&str, &str) {
+        (&self.setup.file_name, &self.setup.file_text)
+    }
+
     /// What `hactl status` shows.
     #[must_use]
     pub fn status(&self, now: Now) -> StatusView {
