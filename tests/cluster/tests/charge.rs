@@ -2,7 +2,7 @@
 //! longer than that. Guards S1 S2 S7.
 #![allow(clippy::unwrap_used)]
 
-use ha_cluster_tests::{Cluster, Plan, Violation, Writer};
+use ha_cluster_tests::{Cluster, LONG, Plan, Violation, Writer, exec_resource};
 use serde_json::json;
 
 /// The daemon stops where it is, its services do not know: they go on until the power is truly gone.
@@ -33,4 +33,21 @@ fn control_readings_without_a_distance_believe_in_an_owner_that_still_writes() {
     let found = cluster.judge().fenced_takeovers();
     assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
     assert!(found.iter().any(|v| matches!(v, Violation::NotCut { .. })), "{found:?}");
+}
+
+/// Even without a distance: who still speaks after it was read off is not off, so the next attempt must prove it.
+#[test]
+fn a_host_that_speaks_on_its_charge_is_not_proven_off() {
+    let stubborn =
+        exec_resource("stubborn", &[("start", "sleep infinity"), ("stop", "false")], "stop_timeout = \"1s\"");
+    let plan = Plan { writer: Writer::First, ..Plan::default() }.also("stubborn", stubborn);
+    let cluster = Cluster::start(plan);
+    let old = cluster.answer().host;
+    let other = cluster.others(&[&old])[0].clone();
+    cluster.pdu_fault("pdu-a", json!({"hold_up_ms": 1_500})).unwrap();
+    // It is well but for a stop that fails: its daemon speaks until the power is gone.
+    cluster.hactl_ok(&other, &["node", "standby", &old]);
+    cluster.wait_event(&other, &[&old, "did not prove it off", "goes on sending heartbeats"], LONG);
+    cluster.wait_blocks_of_others(&old, 20);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
 }

@@ -17,10 +17,10 @@ fn cut_from_all(leads: bool, lie: bool) -> Cluster {
         cluster.make_switches_lie();
     }
     cluster.cut_host(&old.host).unwrap();
-    let new = cluster.wait_owner_other_than(&old.host, SOON);
     if lie {
         cluster.silence_daemon(&old.host);
     }
+    let new = cluster.wait_owner_other_than(&old.host, SOON);
     cluster.heal().unwrap();
     cluster.wait_blocks(&new.host, 50);
     cluster

@@ -6,6 +6,7 @@ use ha_cluster_tests::{
     Cluster, LONG, Plan, SOON, SecondPdu, Violation, Writer, edit_cluster_file, helper, write_secret,
 };
 use ha_lab::PowerEffect;
+use ha_lab::cluster::DAEMON;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -272,8 +273,12 @@ fn with_a_lying_switch_the_judge_sees_two_owners() {
     cluster.make_switches_lie();
     // Cut off, not frozen: nobody else takes an address at which a frozen host's kernel still answers.
     cluster.cut_host(&old).unwrap();
-    cluster.wait_owner_other_than(&old, LONG);
+    cluster.silence_daemon(&old);
+    let new = cluster.wait_owner_other_than(&old, LONG).host;
     assert_ne!(cluster.judge().fenced_takeovers(), [], "nobody's power was cut");
     cluster.heal().unwrap();
     cluster.wait("two owners to be seen", SOON, || !cluster.judge().two_owners().is_empty());
+    // The cluster itself tells of it when it hears the old owner again: too late.
+    cluster.thaw_process(&old, DAEMON).unwrap();
+    cluster.wait_problem(&new, &[&old, "is heard although its power was read off"], SOON);
 }

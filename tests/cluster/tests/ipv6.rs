@@ -63,8 +63,8 @@ fn control_an_owner_of_an_ipv6_address_that_keeps_its_power_is_a_second_owner() 
     let old = cluster.place_owner(false);
     cluster.make_switches_lie();
     cluster.cut_host(&old.host).unwrap();
-    let new = cluster.wait_owner_other_than(&old.host, SOON);
     cluster.silence_daemon(&old.host);
+    let new = cluster.wait_owner_other_than(&old.host, SOON);
     cluster.heal().unwrap();
     cluster.wait_blocks(&new.host, 50);
     let found = cluster.judge().two_owners();

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use ha_cluster_tests::{Cluster, LONG, Plan, SOON, Violation, Writer, exec_resource};
+use ha_lab::clock::boot_ns;
+use serde_json::json;
+use std::time::Duration;
 
 #[test]
 fn a_killed_service_answers_again_where_it_was() {
@@ -59,18 +62,47 @@ fn a_service_that_dies_again_and_again_moves_without_a_fence() {
 }
 
 /// The last member of the group cannot be stopped: only the power of its host ends it and those before it.
-fn stop_fails(stop: &str, lie: bool) -> Cluster {
+fn stubborn(stop: &str) -> Plan {
     let stubborn =
         exec_resource("stubborn", &[("start", "sleep infinity"), ("stop", stop)], "stop_timeout = \"1s\"");
-    let cluster =
-        Cluster::start(Plan { writer: Writer::First, ..Plan::default() }.also("stubborn", stubborn));
+    Plan { writer: Writer::First, ..Plan::default() }.also("stubborn", stubborn)
+}
+
+fn stop_fails(stop: &str, lie: bool) -> Cluster {
+    let cluster = Cluster::start(stubborn(stop));
     let old = cluster.answer();
     if lie {
-        cluster.make_switches_lie();
+        cluster.pdu_fault("pdu-a", json!({"lying": true, "slow_ms": 300})).unwrap();
     }
     cluster.hactl_ok(&cluster.leader(), &["node", "standby", &old.host]);
+    if lie {
+        // A lie about a host that speaks is seen through.
+        cluster.wait_off_sent(&old.host);
+        cluster.silence_daemon(&old.host);
+    }
     cluster.wait_blocks_of_others(&old.host, 50);
     cluster
+}
+
+/// S7: the switch says off and the owner goes on speaking: it is not believed, nothing moves, and the mended switch is
+/// enough.
+#[test]
+fn a_lie_about_an_owner_that_speaks_is_not_believed() {
+    let cluster = Cluster::start(stubborn("false").time("fence_retry_max", "2s"));
+    let old = cluster.answer();
+    let other = cluster.others(&[&old.host])[0].clone();
+    cluster.make_switches_lie();
+    cluster.hactl_ok(&other, &["node", "standby", &old.host]);
+    let why = ["fence of", &old.host, "read off, yet", "goes on sending heartbeats"];
+    cluster.wait_problem(&other, &why, SOON);
+    let since = boot_ns();
+    cluster.hold("nobody else writes", Duration::from_secs(3), || {
+        let ledger = cluster.ledger().unwrap();
+        ledger.iter().filter(|b| b.t_ns >= since).all(|b| b.host == old.host)
+    });
+    cluster.mend_switch("pdu-a", false);
+    cluster.wait_blocks_of_others(&old.host, 20);
+    assert_eq!(cluster.judge().fenced_takeovers(), []);
 }
 
 #[test]
