@@ -88,6 +88,8 @@ struct Shared<'a> {
     argv: Vec<*const c_char>,
     envp: Vec<*const c_char>,
     parent: libc::pid_t,
+    /// The daemon's own nice value: that of its main thread, not of a favoured one.
+    nice: c_int,
     is_in_cgroup: bool,
     stage: AtomicU32,
     errno: AtomicI32,
@@ -117,6 +119,8 @@ fn spawn_by(prepared: &Prepared, tries_cgroup: bool) -> Result<Started, Failure>
         envp: pointers(&prepared.envp),
         // SAFETY: getpid has no preconditions.
         parent: unsafe { libc::getpid() },
+        // SAFETY: as above; a process id names the main thread.
+        nice: unsafe { libc::getpriority(libc::PRIO_PROCESS, libc::getpid().unsigned_abs()) },
         is_in_cgroup: tries_cgroup,
         stage: AtomicU32::new(0),
         errno: AtomicI32::new(0),
@@ -312,6 +316,11 @@ unsafe fn run_child(shared: &Shared<'_>) -> Result<Never, Stage> {
             }
         }
         drop_privileged_settings();
+        // What a recovery waits for goes before ordinary work on a loaded host, as the threads do that start it; a service
+        // and its commands have the daemon's own nice value.
+        if !prepared.dies_with_thread {
+            libc::setpriority(libc::PRIO_PROCESS, 0, shared.nice);
+        }
         libc::umask(0o022);
         if libc::chdir(c"/".as_ptr()) != 0 {
             return Err(Stage::Descriptors);
@@ -393,5 +402,46 @@ mod tests {
         }
         cgroup::remove(&dir);
         assert!(!dir.exists());
+    }
+
+    /// A favoured thread starts both: what dies with the daemon goes before ordinary work too, a service does not.
+    #[test]
+    fn a_service_is_not_favoured_by_the_thread_that_starts_it() {
+        const FAVOURED: c_int = -7;
+        let nice_of = |pid: u32| {
+            // SAFETY: no memory is involved.
+            unsafe { libc::getpriority(libc::PRIO_PROCESS, pid) }
+        };
+        let ordinary = nice_of(std::process::id());
+        let favoured = std::thread::spawn(move || {
+            // SAFETY: no memory is involved; `0` names this thread alone.
+            let done = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, FAVOURED) };
+            assert_eq!(done, 0, "this test needs permission to favour a thread (run as root)");
+            for (dies_with_thread, expected) in [(false, ordinary), (true, FAVOURED)] {
+                let null = || {
+                    let file = OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+                    above_stdio(file.into()).unwrap()
+                };
+                let prepared = Prepared {
+                    program: c"/bin/sleep".into(),
+                    argv: vec![c"sleep".into(), c"300".into()],
+                    envp: vec![],
+                    stdio: [null(), null(), null()],
+                    cgroup: None,
+                    gate: Gate::always(),
+                    dies_with_thread,
+                };
+                let started = spawn(&prepared).unwrap();
+                let nice = nice_of(started.pid.unsigned_abs());
+                nix::sys::signal::kill(
+                    nix::unistd::Pid::from_raw(started.pid),
+                    nix::sys::signal::Signal::SIGKILL,
+                )
+                .unwrap();
+                reap(started.pid);
+                assert_eq!(nice, expected, "dies with the daemon: {dies_with_thread}");
+            }
+        });
+        favoured.join().unwrap();
     }
 }

@@ -29,6 +29,9 @@ const CANARY_PERIOD: Duration = Duration::from_secs(2);
 
 /// Niceness of the core's thread.
 const CORE_NICE: i32 = -15;
+/// Niceness of the threads that carry its messages, keep its log and start its agents: what it waits for is not behind
+/// ordinary work.
+const SHELL_NICE: i32 = -10;
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +101,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("shell")
+        .on_thread_start(|| favour_this_thread(SHELL_NICE))
         .enable_all()
         .build()
         .map_err(system("starting threads"))?;
@@ -107,16 +111,17 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let (asks, asks_in) = mpsc::channel(QUEUE);
     let (end, end_in) = oneshot::channel();
 
-    let on_done = inputs.clone();
-    let writer = StoreWriter::start(store, ha_transport::boot_now, move |done| {
+    let completions = inputs.clone();
+    let on_done = move |done| {
         let input = match done {
             Completion::Persisted(id) => Input::Persisted(id),
             Completion::PersistFailed(id, error) => Input::PersistFailed { id, why: error.to_string() },
         };
         // The engine is gone only when the daemon ends.
-        let _ = on_done.blocking_send(input);
-    })
-    .map_err(system("starting the store's thread"))?;
+        let _ = completions.blocking_send(input);
+    };
+    let writer = favoured(SHELL_NICE, || StoreWriter::start(store, ha_transport::boot_now, on_done))
+        .map_err(system("starting the store's thread"))?;
 
     let (agents, exits) = Agents::new(AgentsConfig {
         root: CgroupRoot::detect(me.as_str()),
@@ -218,7 +223,7 @@ fn spawn_engine(
     std::thread::Builder::new()
         .name("core".into())
         .spawn(move || {
-            favour_this_thread();
+            favour_this_thread(CORE_NICE);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
                 Ok(runtime) => runtime.block_on(Engine::new(node, sinks).run(sources)),
@@ -228,11 +233,21 @@ fn spawn_engine(
         .map_err(system("starting the core's thread"))
 }
 
-/// The core's thread goes before ordinary work on a loaded host. Refused without CAP_SYS_NICE, of which the heartbeat
+/// What a recovery waits for goes before ordinary work on a loaded host. Refused without CAP_SYS_NICE, of which the heartbeat
 /// thread has warned already.
-fn favour_this_thread() {
+fn favour_this_thread(nice: i32) {
     // SAFETY: no memory is involved; on Linux `0` names the calling thread alone.
-    unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, CORE_NICE) };
+    unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, 0, nice) };
+}
+
+/// Runs `start` on a favoured thread: the threads that it starts inherit its niceness.
+fn favoured<T: Send>(nice: i32, start: impl FnOnce() -> T + Send) -> T {
+    let body = || {
+        favour_this_thread(nice);
+        start()
+    };
+    let result = std::thread::scope(|scope| scope.spawn(body).join());
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Answers operators until a signal comes.
@@ -311,4 +326,22 @@ fn name(options: &Options, config: &ClusterConfig) -> Result<NodeId, StartError>
 fn addresses(config: &ClusterConfig, port: u16) -> BTreeMap<NodeId, Vec<SocketAddr>> {
     let all = config.nodes.iter();
     all.map(|(id, n)| (id.clone(), n.links.iter().map(|ip| SocketAddr::new(*ip, port)).collect())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What only a thread started by `favoured` has, not this one.
+    #[test]
+    fn threads_inherit_the_favour_of_the_one_that_started_them() {
+        // SAFETY: no memory is involved; `0` names the calling thread alone.
+        let nice = || unsafe { nix::libc::getpriority(nix::libc::PRIO_PROCESS, 0) };
+        let ordinary = nice();
+        let started = favoured(SHELL_NICE, || std::thread::spawn(nice));
+        let inherited = started.join().expect("it reads one number");
+        assert_eq!(inherited, SHELL_NICE, "this test needs permission to favour a thread (run as root)");
+        assert_eq!(nice(), ordinary);
+        assert_ne!(ordinary, SHELL_NICE);
+    }
 }
