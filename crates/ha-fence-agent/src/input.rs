@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::description::{AgentDescription, Kind, OptionSpec};
+use crate::nearest::nearest;
 use crate::settings::UsageError;
 
 /// Most bytes read from standard input: far above what a configuration can hold.
@@ -48,7 +49,12 @@ pub(crate) fn from_stdin(description: &AgentDescription, text: &str) -> Values {
         match description.find(name) {
             Some(spec) => values.put(spec, unquoted(value)),
             None if SILENTLY_IGNORED.contains(&name) => {}
-            None => values.warnings.push(format!("unknown option '{name}': ignored")),
+            None => {
+                let known = description.options.iter().map(|spec| spec.name.to_owned());
+                let hint = nearest(known, name).map(|near| format!(" (did you mean '{near}'?)"));
+                let hint = hint.unwrap_or_default();
+                values.warnings.push(format!("unknown option '{name}': ignored{hint}"));
+            }
         }
     }
     values
@@ -119,10 +125,12 @@ fn find_long<'a>(description: &'a AgentDescription, name: &str) -> Result<&'a Op
         description.options.iter().filter(|spec| spec.long().starts_with(&name.replace('_', "-"))).collect();
     match matching.as_slice() {
         [only] if !name.is_empty() => Ok(only),
-        [] => Err(UsageError::Argument(match nearest(description, name) {
-            Some(near) => format!("unknown option '--{name}': did you mean '--{near}'?"),
-            None => format!("unknown option '--{name}': see --help"),
-        })),
+        [] => {
+            Err(UsageError::Argument(match nearest(description.options.iter().map(OptionSpec::long), name) {
+                Some(near) => format!("unknown option '--{name}': did you mean '--{near}'?"),
+                None => format!("unknown option '--{name}': see --help"),
+            }))
+        }
         _ => Err(UsageError::Argument(format!(
             "option '--{name}' is ambiguous: {}",
             matching.iter().map(|spec| format!("--{}", spec.long())).collect::<Vec<_>>().join(", ")
@@ -132,34 +140,6 @@ fn find_long<'a>(description: &'a AgentDescription, name: &str) -> Result<&'a Op
 
 fn needs_value(option: &str) -> UsageError {
     UsageError::Argument(format!("option '{option}' needs a value"))
-}
-
-/// The option whose name is nearest to a mistyped one, if any is near.
-fn nearest(description: &AgentDescription, typed: &str) -> Option<String> {
-    let limit = (typed.chars().count() / 3).clamp(1, 3);
-    description
-        .options
-        .iter()
-        .map(|spec| (distance(&spec.long(), typed), spec.long()))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replace = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -184,7 +164,7 @@ mod tests {
     fn stdin_takes_comments_quotes_old_names_and_dashes_and_the_last_value_wins() {
         let values = stdin(
             "# a comment\n\n  ip=10.0.0.1\nipaddr=10.0.0.2\nlogin=\"a b\"\npasswd=x=\"y\"\nsnmp-version=2c\nport=3\n\
-             option-without-value\nnodename=alpha\nunheard_of=1\n",
+             option-without-value\nnodename=alpha\nunheard_of=1\npasswrd=hush\n",
         );
         assert_eq!(values.map["ip"], "10.0.0.2");
         assert_eq!(values.map["username"], "a b");
@@ -193,7 +173,11 @@ mod tests {
         assert_eq!(values.map["plug"], "3");
         assert_eq!(
             values.warnings,
-            ["line 9 of the input is not name=value: ignored", "unknown option 'unheard_of': ignored"]
+            [
+                "line 9 of the input is not name=value: ignored",
+                "unknown option 'unheard_of': ignored",
+                "unknown option 'passwrd': ignored (did you mean 'password'?)"
+            ]
         );
     }
 

@@ -20,6 +20,7 @@ mod input;
 mod log;
 mod manual;
 mod metadata;
+mod nearest;
 mod patience;
 mod run;
 mod secret;

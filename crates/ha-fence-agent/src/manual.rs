@@ -45,11 +45,12 @@ pub(crate) fn manpage(description: &AgentDescription) -> String {
 }
 
 fn sentence(spec: &OptionSpec) -> String {
-    match (spec.default, spec.kind) {
-        (Some(default), _) => format!("{} (default {default})", spec.help),
-        (None, crate::Kind::Select(choices)) => format!("{} ({})", spec.help, choices.join(", ")),
-        (None, _) => spec.help.to_owned(),
-    }
+    let choices = match spec.kind {
+        crate::Kind::Select(choices) => format!(" ({})", choices.join(", ")),
+        _ => String::new(),
+    };
+    let default = spec.default.map(|default| format!(" (default {default})")).unwrap_or_default();
+    format!("{}{choices}{default}", spec.help)
 }
 
 fn roff(text: &str) -> String {

@@ -6,7 +6,7 @@
 //! it; a status call starts no thread and no timer wheel beyond one current-thread runtime.
 
 use std::ffi::OsString;
-use std::io::{Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 
 use crate::actions::{self, Action};
@@ -14,6 +14,7 @@ use crate::description::AgentDescription;
 use crate::device::{Device, DeviceError};
 use crate::input::{self, MAX_INPUT_BYTES};
 use crate::log::Log;
+use crate::nearest::nearest;
 use crate::settings::{Settings, UsageError};
 use crate::{manual, metadata};
 
@@ -60,6 +61,11 @@ where
     };
     let mut stdin = String::new();
     if args.is_empty() {
+        if std::io::stdin().is_terminal() {
+            let name = description.name;
+            let hint = "reading name=value lines from the terminal until Ctrl-D; for options see";
+            let _ = writeln!(std::io::stderr(), "{name}: {hint} {name} --help");
+        }
         match std::io::stdin().take(MAX_INPUT_BYTES + 1).read_to_string(&mut stdin) {
             Ok(bytes) if bytes as u64 <= MAX_INPUT_BYTES => {}
             Ok(_) => {
@@ -139,7 +145,10 @@ where
     }
     let name = settings.get("action").unwrap_or("reboot");
     let action = Action::parse(name).ok_or_else(|| {
-        UsageError::Argument(format!("unrecognised action '{name}': one of {}", action_names()))
+        let near = nearest(Action::ALL.iter().map(|(_, known)| (*known).to_owned()), name);
+        let hint = near
+            .map_or_else(|| format!("one of {}", action_names()), |near| format!("did you mean '{near}'?"));
+        UsageError::Argument(format!("unrecognised action '{name}': {hint}"))
     })?;
     match action {
         Action::Metadata => return Ok((0, metadata::metadata_xml(settings.description()))),

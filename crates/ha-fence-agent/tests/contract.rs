@@ -172,6 +172,7 @@ async fn list_and_list_status() {
 async fn usage_errors_ask_the_device_nothing() {
     for (stdin, said) in [
         ("action=explode\nplug=1\n", "unrecognised action 'explode'"),
+        ("action=ofn\nplug=1\n", "unrecognised action 'ofn': did you mean 'off'?"),
         ("action=off\n", "'plug' is missing"),
         ("action=off\nplug=,\n", "names no outlet"),
         ("action=off\nplug=1\npower_timeout=soon\n", "'soon' is not a time"),
@@ -214,6 +215,7 @@ async fn metadata_help_version_and_manual_need_neither_outlet_nor_device() {
         (vec!["--action=meta-data"], "</resource-agent>"),
         (vec!["-o", "manpage"], ".SH EXIT STATUS"),
         (vec!["-h"], "--power-timeout=[power_timeout]"),
+        (vec!["-h"], "Less < & more (a<b, \"c\")"),
         (vec!["-V"], "fence_scripted "),
     ] {
         let args = args.into_iter().map(str::to_owned).collect();
