@@ -263,3 +263,14 @@ impl From<child::How> for Ended {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_time_limit_is_told_in_round_figures() {
+        let after = Duration::from_nanos(749_959_310);
+        assert_eq!(Ended::TimedOut { after }.to_string(), "did not end within 750 ms and was killed");
+    }
+}

@@ -266,7 +266,8 @@ pub struct ResourceRow {
     pub agent: String,
     /// One word: running, starting, stopping, stopped, failed, blocked, unknown.
     pub state: String,
-    /// Whether it should run, as the cluster file or a later order of an operator says.
+    /// Whether it should run: `false` where the cluster file disables it and no operator ordered it to start. One
+    /// that an operator stopped should still run: somebody may have forgotten it.
     pub is_wanted: bool,
     /// Where it is, or is wanted.
     pub node: Option<NodeId>,

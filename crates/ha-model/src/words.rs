@@ -8,9 +8,8 @@ use std::time::Duration;
 /// A length that is configured in whole units is told exactly.
 #[must_use]
 pub fn length(time: Duration) -> String {
-    let ms = (time.as_nanos() + 500_000) / 1_000_000;
-    let tenths = (ms + 50) / 100;
-    let s = (ms + 500) / 1000;
+    let in_units_of = |ns: u128| (time.as_nanos() + ns / 2) / ns;
+    let (ms, tenths, s) = (in_units_of(1_000_000), in_units_of(100_000_000), in_units_of(1_000_000_000));
     match ms {
         0 if time.is_zero() => "0 s".to_owned(),
         0 => "less than 1 ms".to_owned(),
@@ -80,6 +79,7 @@ mod tests {
             (749_959_310, "750 ms"),
             (999_600_000, "1 s"),
             (1_003_000_000, "1 s"),
+            (1_449_959_310, "1.4 s"),
             (2_460_000_000, "2.5 s"),
             (9_960_000_000, "10 s"),
             (30_000_000_000, "30 s"),

@@ -7,9 +7,22 @@ use ha_api::SOCKET_DEFAULT;
 use ha_model::{NodeId, ResourceId};
 use std::path::PathBuf;
 
+/// The end of `hactl --help`; the whole is in `docs/reference/exit-codes.md`.
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused, or tried and failed; 2 the command or the cluster file is \
+    wrong; 3 no daemon answered; 4 no leader can be reached; 5 `status --check`: something is not as wished.\n\
+    A question (status, timeline, fence history, config show) is answered by any node; orders go to the leader.";
+
+/// What a stranger to certificates must know of `hactl cluster keys`.
+const KEYS: &str = "Copy DIR/NODE to /etc/ha/keys of that node, then remove it here. Keep DIR/ca away from the nodes: \
+    it makes the keys of nodes that join later.\n\
+    A certificate says \"this is node X\" for ever, and counts as long as the cluster has a node X. So a machine that was \
+    taken out is let in again when its name comes back, and a new key does not make its old one void. Where the old one \
+    may be in other hands, give the new machine another name; or make all keys anew in another DIR and copy them to \
+    every node.";
+
 /// Shows and steers a high-availability cluster through the daemon of this node.
 #[derive(Parser, Debug)]
-#[command(name = "hactl", version, max_term_width = 80)]
+#[command(name = "hactl", version, max_term_width = 80, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -82,9 +95,10 @@ pub(crate) enum Node {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Resource {
-    /// Start it, whatever the cluster file says
+    /// Let it run, whatever the cluster file says; until: hactl resource stop
     Start { resource: ResourceId },
-    /// Stop it, whatever the cluster file says
+    /// Stop it and keep it stopped, whatever the cluster file says; until: hactl
+    /// resource start
     Stop { resource: ResourceId },
     /// Stop and start it once
     Restart { resource: ResourceId },
@@ -97,7 +111,7 @@ pub(crate) enum Resource {
         #[arg(long = "for", value_name = "TIME", default_value = "1h")]
         lasts: Span,
     },
-    /// Forget failures
+    /// Forget failures, so that it may be tried again where it failed
     Cleanup {
         /// Of this resource; without: of all
         resource: Option<ResourceId>,
@@ -109,19 +123,20 @@ pub(crate) enum Resource {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Fence {
-    /// Cut a node's power, now
+    /// Cut a node's power, now; it stays off until: hactl fence on
     Off {
         node: NodeId,
-        /// Do not ask
+        /// Do not ask for the node's name (for scripts)
         #[arg(long)]
         yes: bool,
     },
     /// Switch a fenced node on
     On { node: NodeId },
-    /// Say that you made sure yourself that a node is off
+    /// Say that you made sure yourself that a node is off: what it held starts
+    /// elsewhere at once
     Confirm {
         node: NodeId,
-        /// Do not ask
+        /// Do not ask for the node's name (for scripts)
         #[arg(long)]
         yes_i_made_sure_it_is_off: bool,
     },
@@ -156,10 +171,11 @@ pub(crate) enum Config {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Cluster {
     /// Make the cluster's certificates: DIR/ca stays with you, DIR/NODE goes to each node; asks no daemon
+    #[command(after_help = KEYS)]
     Keys {
         /// The cluster file
         file: PathBuf,
-        /// Where to; nodes that have theirs keep them
+        /// Directory to write to; what exists in it is kept
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },

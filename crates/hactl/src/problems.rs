@@ -136,7 +136,7 @@ pub(crate) fn resource(row: &ResourceRow) -> Option<String> {
     let own = |text: &str| Some(row.why.clone().unwrap_or_else(|| text.to_owned()));
     match row.state.as_str() {
         "running" => None,
-        // Stopped as the cluster file or an operator wishes.
+        // Stopped as the cluster file wishes.
         "stopped" if !row.is_wanted => None,
         "stopped" => row.why.clone(),
         "starting" => own("its start runs"),

@@ -59,6 +59,9 @@ fn commands(out: &mut String, command: &Command, path: &str) {
             if !list.is_empty() {
                 let _ = writeln!(out, "{list}");
             }
+            if let Some(more) = inner.get_after_help() {
+                let _ = writeln!(out, "{}\n", more.to_string().replace('\n', "\n\n"));
+            }
         }
         commands(out, inner, &path);
     }

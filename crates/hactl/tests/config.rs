@@ -126,10 +126,31 @@ fn show_prints_the_text_or_its_sum() {
 fn unreadable_file_is_named() {
     let run = hactl(Path::new(NOWHERE), &["config", "check", "/nonexistent/cluster.toml"]);
     assert_eq!(run.code, 2);
-    assert_eq!(
-        run.err,
-        "hactl: cannot read /nonexistent/cluster.toml: No such file or directory (os error 2)\n"
-    );
+    let why = "hactl: cannot read /nonexistent/cluster.toml: No such file or directory (os error 2)\n";
+    assert!(run.err.starts_with(why), "{}", run.err);
+    assert!(run.err.ends_with("hactl config show\n"), "{}", run.err);
+}
+
+/// What hanode says when it has no certificate is a command that exists, and makes what is missing.
+#[test]
+fn missing_certificate_names_the_command_that_makes_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = directory.path().join("alpha");
+    let why = ha_transport::NodeIdentity::read_from(&keys).err().unwrap().to_string();
+    let command = why.split('`').nth(1).unwrap();
+    let (example, out) = (example(), directory.path().to_owned());
+    let typed: Vec<&str> = command
+        .split(' ')
+        .map(|word| match word {
+            "CLUSTER.toml" => example.to_str().unwrap(),
+            "DIR" => out.to_str().unwrap(),
+            word => word,
+        })
+        .collect();
+    assert_eq!(typed[0], "hactl", "{why}");
+    let run = hactl(Path::new(NOWHERE), &typed[1..]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{command}");
+    assert!(ha_transport::NodeIdentity::read_from(&keys).is_ok());
 }
 
 #[test]

@@ -89,14 +89,17 @@ fn silence_of_an_own_link_is_told_once() {
 }
 
 #[test]
-fn resources_that_should_not_run_are_as_wished() {
-    let text = shown(views::unwanted());
-    golden("unwanted.txt", &text);
+fn disabled_resource_is_as_wished() {
+    let text = shown(views::disabled());
+    golden("disabled.txt", &text);
     assert!(text.starts_with("cluster shop: everything is as wished\n"), "{text}");
     assert!(text.contains("disabled in the cluster file (cluster.toml:41:1)"), "{text}");
-    let mut view = views::unwanted();
+    let mut view = views::disabled();
     view.resources[2].is_wanted = true;
-    assert!(shown(view).contains("1 thing is not as wished"), "stopped, and nobody wished it");
+    assert!(
+        shown(view).contains("1 thing is not as wished"),
+        "an operator stopped it and may have forgotten"
+    );
 }
 
 #[test]

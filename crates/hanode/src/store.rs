@@ -9,6 +9,10 @@ use ha_model::{ClusterConfig, LogEntry, PlanId, StoreId, Term};
 use ha_storage::{Batch, Contents, Found, VALUE_MAX};
 use serde::de::DeserializeOwned;
 
+/// What a lost store means, and what to do.
+const NO_VOTE: &str = "this node goes on without a vote, which this release cannot give back while the cluster runs: \
+                       keep the other voters up, and look at the disk";
+
 const HARD: &str = "hard";
 const PEERS: &str = "peers";
 const ACTED: &str = "acted";
@@ -46,7 +50,7 @@ pub fn restore(found: Found, config: &ClusterConfig) -> Restored {
             store,
             core: without(ha_consensus::Restored::Corrupt),
             warning: Some(format!(
-                "the store was damaged ({why}) and set aside as {}; this node has no vote until it is let in again",
+                "the store was damaged ({why}) and set aside as {}; {NO_VOTE}",
                 kept_as.display()
             )),
             layout: empty,
@@ -65,9 +69,7 @@ pub fn restore(found: Found, config: &ClusterConfig) -> Restored {
                 Err(why) => Restored {
                     store,
                     core: without(ha_consensus::Restored::Corrupt),
-                    warning: Some(format!(
-                        "the store cannot be read ({why}); this node has no vote until it is let in again"
-                    )),
+                    warning: Some(format!("the store cannot be read ({why}); {NO_VOTE}")),
                     layout,
                 },
             }

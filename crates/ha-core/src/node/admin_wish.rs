@@ -102,7 +102,10 @@ impl Node {
 
     fn show_config(&self) -> Outcome {
         let Some(config) = &self.state.config else {
-            return refused("no configuration is in force yet: the cluster is forming", "hactl status");
+            return refused(
+                "no configuration is in force yet: the cluster is forming",
+                "look at: hactl status",
+            );
         };
         let sha256 = self.config.sha256.iter().map(|b| format!("{b:02x}")).collect();
         let (name, text) = (config.name.clone(), config.text.clone());
@@ -113,7 +116,10 @@ impl Node {
         let new = match parse(&name, &text) {
             Ok(parsed) => parsed.config,
             Err(diagnostics) => {
-                return refused(diagnostics.render(false), format!("hactl config check {name}"));
+                return refused(
+                    diagnostics.render(false),
+                    format!("check it with: hactl config check {name}"),
+                );
             }
         };
         if let Some((why, help)) = self.state.why_not_config(&new).or_else(|| self.why_not_pace(&new)) {
@@ -199,7 +205,7 @@ impl Node {
             );
         }
         if self.state.fence_of(node).is_some() {
-            return refused(format!("a fence of {node} is open already"), "hactl status");
+            return refused(format!("a fence of {node} is open already"), "look at: hactl status");
         }
         let incarnation = self.state.node(node).and_then(|r| r.incarnation);
         let reason = FenceReason::Asked { by: who.to_owned() };
@@ -210,13 +216,13 @@ impl Node {
 
     fn fence_on(&mut self, now: Now, node: &NodeId) -> Outcome {
         if self.state.node(node).is_none_or(|r| r.status != NodeStatus::Off) {
-            return refused(format!("{node} is not off by a fence"), "hactl status");
+            return refused(format!("{node} is not off by a fence"), "look at: hactl status");
         }
         if !self.config.has_fence_path(node) {
             return refused(format!("{node} has no fence device"), "switch it on by hand");
         }
         let Some(executor) = self.executor_for(now, node) else {
-            return refused("no node can run the fence agents now", "hactl status");
+            return refused("no node can run the fence agents now", "look at: hactl status");
         };
         let entry = Entry::PowerOnRequested { target: node.clone(), executor };
         self.propose_request(now, entry, format!("power on of {node} is requested; it joins by itself"))
@@ -240,7 +246,7 @@ impl Node {
         match record.status {
             NodeStatus::Unseen | NodeStatus::Lost | NodeStatus::Condemned => {}
             NodeStatus::Member => {
-                return refused(format!("{node} is not lost yet; wait for it"), "hactl status");
+                return refused(format!("{node} is not lost yet; wait for it"), "look at: hactl status");
             }
             NodeStatus::Off => return refused(format!("{node} is proven off already"), ""),
             NodeStatus::Left => {

@@ -198,9 +198,9 @@ impl Node {
                 (if wanted.is_some() { "blocked" } else { "stopped" }, wanted)
             }
         };
-        let unwanted = self.why_unwanted(id);
-        let is_wanted = unwanted.is_none();
-        let mut why = unwanted.or_else(|| report.map(|r| r.why.clone()).filter(|w| !w.is_empty()));
+        let disabled = self.why_disabled(id);
+        let is_wanted = disabled.is_none();
+        let mut why = disabled.or_else(|| report.map(|r| r.why.clone()).filter(|w| !w.is_empty()));
         if why.is_none() && state != "running" {
             why = active.and_then(|(_, r)| r.observation.why.clone());
         }
@@ -228,19 +228,14 @@ impl Node {
         }
     }
 
-    /// Why a resource should not run; `None`: it should. The cluster's own reasons to stop it are none of these.
-    fn why_unwanted(&self, id: &ResourceId) -> Option<String> {
-        match (self.state.wishes.enabled.get(id), self.config.resources.get(id)) {
-            (Some((true, _)), _) => None,
-            (Some((false, by)), _) => {
-                Some(format!("stopped as asked ({by}); start it with: hactl resource start {id}"))
-            }
-            (None, Some(spec)) if !spec.enabled => Some(format!(
-                "disabled in the cluster file ({}); start it all the same with: hactl resource start {id}",
-                spec.origin
-            )),
-            (None, _) => None,
-        }
+    /// Why a resource should not run: the cluster file says so, and no operator says anything else.
+    fn why_disabled(&self, id: &ResourceId) -> Option<String> {
+        let spec = self.config.resources.get(id).filter(|spec| !spec.enabled)?;
+        let is_started = self.state.wishes.enabled.get(id).is_some_and(|(on, _)| *on);
+        (!is_started).then(|| {
+            let place = &spec.origin;
+            format!("disabled in the cluster file ({place}); start it all the same with: hactl resource start {id}")
+        })
     }
 
     fn fence_rows(&self, now: Now) -> Vec<FenceRow> {

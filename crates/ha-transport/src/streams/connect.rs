@@ -199,3 +199,16 @@ pub(super) fn report(inner: &Inner, at: SocketAddr, error: &ConnectError) {
         let _ = inner.events.try_send(StreamEvent::Refused { at, why: error.to_string() });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_told_in_round_figures() {
+        let limit = Duration::from_nanos(1_449_959_310);
+        assert_eq!(ConnectError::TimedOut(limit).to_string(), "no answer within 1.4 s");
+        let silent = ConnectError::Read(ReadError::Silent(limit));
+        assert_eq!(silent.to_string(), "nothing heard for 1.4 s");
+    }
+}

@@ -36,7 +36,8 @@ pub(crate) struct Accepted {
 pub(crate) fn read(file: &Path) -> Result<Accepted, Failure> {
     let name = file.display().to_string();
     let failed = |error: std::io::Error| {
-        Failure::new(Exit::Usage, "unreadable-file", format!("cannot read {name}: {error}"), None)
+        let help = "name a cluster file; the one in force is shown by: hactl config show".to_owned();
+        Failure::new(Exit::Usage, "unreadable-file", format!("cannot read {name}: {error}"), Some(help))
     };
     let mut bytes = Vec::new();
     let limit = ha_config::limits::FILE_BYTES_MAX as u64 + 1;

@@ -96,18 +96,17 @@ pub fn own_link() -> StatusView {
     view
 }
 
-/// One resource that the cluster file disables, one that an operator stopped.
-pub fn unwanted() -> StatusView {
+/// A resource that the cluster file disables.
+pub fn disabled() -> StatusView {
     let mut view = healthy();
-    for (row, why) in view.resources[1..].iter_mut().zip([
-        "stopped as asked (by anna on alpha); start it with: hactl resource start web",
-        "disabled in the cluster file (cluster.toml:41:1); start it all the same with: hactl resource start backup",
-    ]) {
-        row.state = "stopped".to_owned();
-        row.node = None;
-        row.is_wanted = false;
-        row.why = Some(why.to_owned());
-    }
+    let row = &mut view.resources[2];
+    row.state = "stopped".to_owned();
+    row.node = None;
+    row.is_wanted = false;
+    row.why = Some(
+        "disabled in the cluster file (cluster.toml:41:1); start it all the same with: hactl resource start backup"
+            .to_owned(),
+    );
     view
 }
 
