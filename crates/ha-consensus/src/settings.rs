@@ -184,6 +184,8 @@ pub enum StartError {
     EvenVoters(usize),
     /// What the store gave back contradicts itself; treat the store as corrupt.
     Inconsistent(&'static str),
+    /// The stored snapshot is whole, but of a form that this version does not know: why.
+    Unreadable(String),
 }
 
 impl fmt::Display for StartError {
@@ -201,6 +203,12 @@ impl fmt::Display for StartError {
                 write!(
                     f,
                     "the stored votes and log contradict themselves ({what}): treat the store as corrupt"
+                )
+            }
+            Self::Unreadable(why) => {
+                write!(
+                    f,
+                    "the stored snapshot cannot be read ({why}): a newer hanode wrote it; upgrade hanode on this node (keep its store: it holds the votes)"
                 )
             }
         }

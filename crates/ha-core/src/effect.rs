@@ -75,6 +75,12 @@ pub enum Effect {
     TellLocal(Notice),
     /// Step with `Tick` at this time at the latest.
     Deadline(BootNs),
+    /// End the daemon: this node cannot follow the others and takes no further part. Alone in its step, and in each
+    /// step after it.
+    Halt {
+        /// Why, and what the operator should do.
+        why: String,
+    },
 }
 
 /// One run of a resource agent.

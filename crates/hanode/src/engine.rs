@@ -33,6 +33,9 @@ const LOOK: Duration = Duration::from_secs(60);
 /// whoever watches, and a flood of datagrams is no flood of lines.
 const LOOK_OFTEN: Duration = Duration::from_secs(5);
 
+/// Exit code of a daemon that cannot go on: EX_SOFTWARE of sysexits(3).
+const FALLEN: i32 = 70;
+
 /// An operator's request with the place for its answer.
 pub struct Ask {
     /// Who.
@@ -247,6 +250,10 @@ impl Engine {
             Effect::Tell(event) => journal::tell(&event.notice),
             Effect::TellLocal(notice) => journal::tell(&notice),
             Effect::Deadline(at) => self.deadline = Some(at),
+            Effect::Halt { why } => {
+                tracing::error!("hanode ends: {why}; resources go on as they are");
+                std::process::exit(FALLEN);
+            }
         }
     }
 

@@ -85,6 +85,8 @@ pub struct Node {
     warnings: Vec<(Level, String)>,
     is_beat_urgent: bool,
     write_failed: Option<String>,
+    /// Why this node takes no further part.
+    halted: Option<String>,
 }
 
 impl Node {
@@ -111,9 +113,7 @@ impl Node {
         };
         let (state, applied) = match &restored.votes {
             ha_consensus::Restored::Intact { snapshot, .. } if !snapshot.data.is_empty() => {
-                let mut state = (setup.codec.decode_state)(&snapshot.data)
-                    .map_err(|_| StartError::Inconsistent("the snapshot does not decode"))?;
-                state.reparse().map_err(|_| StartError::Inconsistent("the configuration does not parse"))?;
+                let state = setup.codec.read(&snapshot.data).map_err(StartError::Unreadable)?;
                 (state, snapshot.meta.pos.index)
             }
             ha_consensus::Restored::Intact { .. }
@@ -147,6 +147,7 @@ impl Node {
             warnings: Vec::new(),
             is_beat_urgent: true,
             write_failed: None,
+            halted: None,
             raft,
             setup,
         })
@@ -154,6 +155,9 @@ impl Node {
 
     /// One step.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        if let Some(halt) = self.halt() {
+            return halt;
+        }
         self.take(now, input);
         self.raft.tick(now.boot);
         loop {
@@ -172,6 +176,9 @@ impl Node {
         self.desk_duties(now);
         self.grant_and_beats(now);
         self.deadline(now);
+        if let Some(halt) = self.halt() {
+            return halt;
+        }
         let mut effects = std::mem::take(&mut self.out);
         effects.sort_by_key(rank);
         effects
@@ -314,5 +321,6 @@ fn rank(effect: &Effect) -> u8 {
         Effect::AdminReply { .. } => 7,
         Effect::Tell(_) | Effect::TellLocal(_) => 8,
         Effect::Deadline(_) => 9,
+        Effect::Halt { .. } => 10,
     }
 }

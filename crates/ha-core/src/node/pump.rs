@@ -40,6 +40,9 @@ impl Node {
         if let Some(snapshot) = ready.install_snapshot {
             self.install(&snapshot);
         }
+        if self.halted.is_some() {
+            return;
+        }
         for entry in ready.committed {
             self.applied = entry.index;
             if let Payload::App(log_entry) = &entry.payload {
@@ -56,11 +59,7 @@ impl Node {
         if snapshot.data.is_empty() {
             return;
         }
-        let state = (self.setup.codec.decode_state)(&snapshot.data).and_then(|mut state| {
-            state.reparse()?;
-            Ok(state)
-        });
-        match state {
+        match self.setup.codec.read(&snapshot.data) {
             Ok(state) => {
                 self.state = state;
                 self.applied = snapshot.meta.pos.index;
@@ -69,11 +68,20 @@ impl Node {
                     self.state.nodes.keys().map(|n| (n.clone(), self.local.now.boot)).collect();
                 self.config_is_new();
             }
-            Err(why) => self.warn(
-                Level::Alarm,
-                format!("the leader's snapshot cannot be read ({why}): upgrade hanode on this node"),
-            ),
+            // What follows it would be applied to the state before it.
+            Err(why) => {
+                self.halted = Some(format!(
+                    "the leader's snapshot cannot be read ({why}): the leader runs a newer hanode; upgrade hanode on this node"
+                ));
+            }
         }
+    }
+
+    /// The only effect of a node that halted; the rest of its step, and what it hears after it, is void.
+    pub(super) fn halt(&mut self) -> Option<Vec<Effect>> {
+        let why = self.halted.clone()?;
+        self.out.clear();
+        Some(vec![Effect::Halt { why }])
     }
 
     fn apply(&mut self, now: Now, index: Index, log_entry: &LogEntry) {

@@ -15,6 +15,15 @@ pub struct Codec {
     pub entry_size: fn(&LogEntry) -> usize,
 }
 
+impl Codec {
+    /// The state of a snapshot, with its configuration parsed; why this version cannot read it.
+    pub(super) fn read(&self, snapshot: &[u8]) -> Result<ClusterState, String> {
+        let mut state = (self.decode_state)(snapshot)?;
+        state.reparse()?;
+        Ok(state)
+    }
+}
+
 /// Who a node is.
 #[derive(Clone, Debug)]
 pub struct Setup {

@@ -5,6 +5,7 @@ mod adversary;
 mod alone;
 pub(super) mod chaos;
 mod fencing;
+mod halt;
 mod world;
 
 use crate::message::{OrderOp, PeerMessage};

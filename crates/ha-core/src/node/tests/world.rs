@@ -723,6 +723,7 @@ impl World {
                 self.queue.retain(|_, due| !is_it(due));
             }
             Effect::Grant { .. } | Effect::CancelAgent { .. } | Effect::ConfigInForce(_) => {}
+            Effect::Halt { why } => panic!("{id} halted: {why}"),
         }
     }
 }

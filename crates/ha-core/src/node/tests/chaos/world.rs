@@ -456,6 +456,7 @@ impl World {
                 }
             }
             Effect::CancelFence { .. } | Effect::ConfigInForce(_) => {}
+            Effect::Halt { why } => panic!("{id} halted: {why}"),
         }
     }
 
