@@ -115,7 +115,7 @@ pub enum AgentOutcome {
     Running,
     /// It does not run, and nothing of it is left.
     NotRunning,
-    /// It failed.
+    /// It failed, or was killed at its time-out; something of it may be active.
     Failed {
         /// One sentence.
         why: String,
@@ -125,8 +125,6 @@ pub enum AgentOutcome {
         /// One sentence.
         why: String,
     },
-    /// Killed at its time-out.
-    TimedOut,
     /// The grant lapsed before the agent was executed.
     GrantLapsed,
     /// Cancelled on our wish.

@@ -46,7 +46,7 @@ pub enum Outcome {
     Running,
     /// It does not run, and nothing of it is left.
     NotRunning,
-    /// It failed; something of it may be active.
+    /// It failed, or was killed at its time-out; something of it may be active.
     Failed {
         /// One sentence.
         why: String,
@@ -56,8 +56,6 @@ pub enum Outcome {
         /// One sentence.
         why: String,
     },
-    /// Killed at its time-out.
-    TimedOut,
     /// The grant lapsed before the agent was executed or while it ran.
     GrantLapsed,
     /// Cancelled on our wish.

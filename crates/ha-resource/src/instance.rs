@@ -155,7 +155,7 @@ impl Instance {
                     done(outcome)
                 } else {
                     let may_be_active = match outcome {
-                        Outcome::Running | Outcome::Failed { .. } | Outcome::TimedOut => true,
+                        Outcome::Running | Outcome::Failed { .. } => true,
                         Outcome::NotRunning
                         | Outcome::NeverStarted { .. }
                         | Outcome::GrantLapsed
@@ -215,7 +215,6 @@ fn done(outcome: Outcome) -> Input {
         Outcome::NotRunning => Input::DoneNotRunning,
         Outcome::Failed { why } => Input::DoneFailed { why },
         Outcome::NeverStarted { why } => Input::DoneNeverStarted { why },
-        Outcome::TimedOut => Input::DoneTimedOut,
         Outcome::GrantLapsed => Input::DoneGrantLapsed,
         Outcome::Cancelled => Input::DoneCancelled,
     }

@@ -30,7 +30,6 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
         ("agent: not running", Row::Own(Outcome::NotRunning)),
         ("agent: failed", Row::Own(Outcome::Failed { why: why() })),
         ("agent: never started", Row::Own(Outcome::NeverStarted { why: why() })),
-        ("agent: timed out", Row::Own(Outcome::TimedOut)),
         ("agent: grant lapsed", Row::Own(Outcome::GrantLapsed)),
         ("agent: cancelled", Row::Own(Outcome::Cancelled)),
         ("an overtaken run ends", Row::Leftover),

@@ -1,7 +1,6 @@
 //! The lifecycle: one enum of states (`ha_model::InstanceState`), one `match` over every pair of state and input.
 //! `docs/reference/resource-states.md` is generated from it.
 
-use crate::event::Op;
 use crate::instance::Change;
 use ha_model::{FailedOp, InstanceState as S};
 
@@ -16,7 +15,6 @@ pub(crate) enum Input {
     DoneNotRunning,
     DoneFailed { why: String },
     DoneNeverStarted { why: String },
-    DoneTimedOut,
     DoneGrantLapsed,
     DoneCancelled,
     LeftoverEnded,
@@ -50,7 +48,6 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
         (S::Probing, I::DoneFailed { why }) => c.enter(S::Failed, Some(why)),
         (S::Probing, I::DoneNeverStarted { why }) if c.may_have_run() => c.enter(S::Failed, Some(why)),
         (S::Probing, I::DoneNeverStarted { why }) => c.enter(S::Stopped, Some(why)),
-        (S::Probing, I::DoneTimedOut) => c.enter(S::Failed, timed_out(Op::Probe)),
         (S::Probing, I::DoneGrantLapsed | I::DoneCancelled) => c.enter(S::Unknown, None),
         (S::Probing, I::LeftoverEnded) => c.launch(),
         (S::Probing, I::ProcessExited { how }) => c.note_exit(how),
@@ -72,7 +69,6 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
         }
         (S::Starting, I::DoneFailed { why }) => c.fail(FailedOp::Start, S::Failed, why),
         (S::Starting, I::DoneNeverStarted { why }) => c.fail(FailedOp::Start, S::Stopped, why),
-        (S::Starting, I::DoneTimedOut) => c.fail(FailedOp::Start, S::Failed, too_long(Op::Start)),
         // No failure of the resource; whatever was begun is taken back.
         (S::Starting, I::DoneGrantLapsed) => c.enter(S::Stopping, grant_lost()),
         (S::Starting, I::DoneCancelled) => c.enter(S::Failed, Some("the start was cancelled".to_owned())),
@@ -94,7 +90,6 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
         (S::Running, I::DoneFailed { why } | I::DoneNeverStarted { why }) => {
             c.fail(FailedOp::Monitor, S::Failed, why);
         }
-        (S::Running, I::DoneTimedOut) => c.fail(FailedOp::Monitor, S::Failed, too_long(Op::Monitor)),
         (S::Running, I::LeftoverEnded) => c.arm_monitor(),
         (S::Running, I::ProcessExited { how }) => c.fail(FailedOp::Monitor, S::Failed, died(&how)),
         (S::Running, I::MonitorDue) => c.check(),
@@ -112,7 +107,6 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
             c.fail(FailedOp::Stop, S::StopFailed, why);
         }
         (S::Stopping, I::DoneNeverStarted { why }) => c.enter(S::Stopped, Some(why)),
-        (S::Stopping, I::DoneTimedOut) => c.fail(FailedOp::Stop, S::StopFailed, too_long(Op::Stop)),
         (S::Stopping, I::DoneGrantLapsed | I::DoneCancelled) => {
             c.fail(FailedOp::Stop, S::StopFailed, "the stop was cut short".to_owned());
         }
@@ -145,7 +139,6 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
             | I::DoneNotRunning
             | I::DoneFailed { .. }
             | I::DoneNeverStarted { .. }
-            | I::DoneTimedOut
             | I::DoneGrantLapsed
             | I::DoneCancelled,
         ) => {}
@@ -154,14 +147,6 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
 
 fn grant_lost() -> Option<String> {
     Some("the node may not run it any more (grant lost); it stops".to_owned())
-}
-
-fn timed_out(op: Op) -> Option<String> {
-    Some(too_long(op))
-}
-
-fn too_long(op: Op) -> String {
-    format!("the {op} did not end within its time-out")
 }
 
 fn died(how: &str) -> String {

@@ -140,7 +140,6 @@ fn only_not_running_makes_a_stop_a_success() {
         Outcome::Running,
         failed("umount: busy"),
         never("cannot fork"),
-        Outcome::TimedOut,
         Outcome::GrantLapsed,
         Outcome::Cancelled,
     ];
@@ -176,7 +175,7 @@ fn a_lapsed_grant_is_no_failure_of_the_start_but_what_began_is_stopped() {
 
 #[test]
 fn a_failed_start_must_be_stopped_before_it_starts_again() {
-    for outcome in [failed("exit 1"), Outcome::TimedOut, Outcome::NotRunning] {
+    for outcome in [failed("exit 1"), Outcome::NotRunning] {
         let mut b = Bench::stopped();
         b.order(OrderKind::Start);
         b.done(Op::Start, outcome);

@@ -23,7 +23,6 @@ fn stimulus() -> impl Strategy<Value = Stimulus> {
         3 => Just(Outcome::NotRunning),
         1 => Just(Outcome::Failed { why: "f".to_owned() }),
         1 => Just(Outcome::NeverStarted { why: "n".to_owned() }),
-        1 => Just(Outcome::TimedOut),
         1 => Just(Outcome::GrantLapsed),
         1 => Just(Outcome::Cancelled),
     ];

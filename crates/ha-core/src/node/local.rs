@@ -236,7 +236,6 @@ impl Node {
             AgentOutcome::NotRunning => Outcome::NotRunning,
             AgentOutcome::Failed { why } => Outcome::Failed { why },
             AgentOutcome::NeverStarted { why } => Outcome::NeverStarted { why },
-            AgentOutcome::TimedOut => Outcome::TimedOut,
             AgentOutcome::GrantLapsed => Outcome::GrantLapsed,
             AgentOutcome::Cancelled => Outcome::Cancelled,
         };

@@ -7,6 +7,11 @@ use crate::input::{AgentOutcome, Input};
 use ha_fencing::{CallAction, CallOutcome};
 use ha_model::{EffectId, FenceVerdict, NodeId};
 
+/// Killed before it had done anything.
+fn timed_out() -> AgentOutcome {
+    AgentOutcome::Failed { why: "it was not active within 20 s".into() }
+}
+
 impl World {
     /// Something runs on a host from now on (S1).
     pub fn begins(&mut self, id: &NodeId, instance: &str) {
@@ -39,7 +44,7 @@ impl World {
             AgentOp::Start if fails && dice.is_multiple_of(3) => {
                 AgentOutcome::NeverStarted { why: "no program".into() }
             }
-            AgentOp::Start if fails && dice % 3 == 1 => AgentOutcome::TimedOut,
+            AgentOp::Start if fails && dice % 3 == 1 => timed_out(),
             AgentOp::Start => {
                 self.begins(id, &instance);
                 if fails { AgentOutcome::Failed { why: "half of it".into() } } else { AgentOutcome::Running }
@@ -56,7 +61,7 @@ impl World {
                 AgentOutcome::NotRunning
             }
             AgentOp::Monitor | AgentOp::Probe if run.is_cancelled => AgentOutcome::Cancelled,
-            AgentOp::Monitor if fails && dice == 0 => AgentOutcome::TimedOut,
+            AgentOp::Monitor if fails && dice == 0 => timed_out(),
             AgentOp::Monitor | AgentOp::Probe if is_running => AgentOutcome::Running,
             AgentOp::Monitor | AgentOp::Probe => AgentOutcome::NotRunning,
         };
