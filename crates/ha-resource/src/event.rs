@@ -88,8 +88,6 @@ pub enum Event {
     MonitorDue,
     /// The node may not run exclusive things any more.
     GrantLost,
-    /// An operator asks to forget what went wrong.
-    Forget,
 }
 
 /// What an instance asks for, in this order.

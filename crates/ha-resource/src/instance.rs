@@ -113,6 +113,24 @@ impl Instance {
         self.spec = spec;
     }
 
+    /// New time-outs and a new pause between checks, also of what runs: the next runs follow the time-outs, a changed
+    /// pause begins now. What is under way keeps its time-out; nothing else changes, not even `exclusive`.
+    pub fn set_times(&mut self, now: BootNs, times: InstanceSpec) -> Vec<Output> {
+        let is_other_pause = times.monitor.interval != self.spec.monitor.interval;
+        self.spec = InstanceSpec { exclusive: self.spec.exclusive, ..times };
+        let is_checked_now = self.run == Some(Op::Monitor);
+        if self.state != InstanceState::Running || !is_other_pause || is_checked_now {
+            return Vec::new();
+        }
+        let had_one = self.monitor_at.take().is_some();
+        let mut change = Change { instance: self, now, out: Vec::new() };
+        change.arm_monitor();
+        if had_one && change.out.is_empty() {
+            change.out.push(Output::ClearMonitor);
+        }
+        change.out
+    }
+
     /// When [`Event::MonitorDue`] is to be delivered.
     #[must_use]
     pub fn next_deadline(&self) -> Option<BootNs> {
@@ -170,7 +188,6 @@ impl Instance {
             Event::MonitorDue => Input::MonitorDue,
             Event::GrantLost if !self.spec.exclusive => return Vec::new(),
             Event::GrantLost => Input::GrantLost,
-            Event::Forget => Input::Forget,
         };
         let mut change = Change { instance: self, now, out: Vec::new() };
         transition(&mut change, input);
@@ -330,12 +347,5 @@ impl Change<'_> {
     /// Whether it may have been started in this boot and was not surely stopped since.
     pub fn may_have_run(&self) -> bool {
         self.instance.may_have_run
-    }
-
-    /// Drops the sentence of what was wrong.
-    pub fn clear_why(&mut self) {
-        if self.instance.why.take().is_some() {
-            self.acknowledge();
-        }
     }
 }

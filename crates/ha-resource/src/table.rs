@@ -36,7 +36,6 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
         ("process gone", Row::Event(Event::ProcessExited { how: why() })),
         ("check due", Row::Event(Event::MonitorDue)),
         ("grant lost", Row::Event(Event::GrantLost)),
-        ("forget", Row::Event(Event::Forget)),
     ]
 }
 

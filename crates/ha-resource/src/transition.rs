@@ -21,7 +21,6 @@ pub(crate) enum Input {
     ProcessExited { how: String },
     MonitorDue,
     GrantLost,
-    Forget,
 }
 
 /// Applies an input.
@@ -36,7 +35,6 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
         // S4: what an earlier session may have started is stopped without being looked at first.
         (S::Unknown | S::Probing, I::GrantLost) if c.may_have_run() => c.enter(S::Stopping, grant_lost()),
         (S::Unknown | S::Probing, I::GrantLost) => {}
-        (S::Unknown, I::Forget) => c.clear_why(),
 
         (S::Probing, I::OrderProbe | I::OrderStart) => c.acknowledge(),
         (S::Probing, I::OrderStop) => c.enter(S::Stopping, None),
@@ -51,12 +49,10 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
         (S::Probing, I::DoneGrantLapsed | I::DoneCancelled) => c.enter(S::Unknown, None),
         (S::Probing, I::LeftoverEnded) => c.launch(),
         (S::Probing, I::ProcessExited { how }) => c.note_exit(how),
-        (S::Probing, I::Forget) => c.clear_why(),
 
         (S::Stopped, I::OrderProbe) => c.enter(S::Probing, None),
         (S::Stopped, I::OrderStart) => c.enter(S::Starting, None),
         (S::Stopped, I::OrderStop) => c.acknowledge(),
-        (S::Stopped, I::Forget) => c.clear_why(),
 
         (S::Starting, I::OrderProbe | I::OrderStart) => c.acknowledge(),
         (S::Starting, I::OrderStop) => c.enter(S::Stopping, None),
@@ -75,7 +71,6 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
         (S::Starting, I::LeftoverEnded) => c.launch(),
         (S::Starting, I::ProcessExited { how }) => c.note_exit(how),
         (S::Starting, I::GrantLost) => c.enter(S::Stopping, grant_lost()),
-        (S::Starting, I::Forget) => c.clear_why(),
 
         (S::Running, I::OrderProbe) => {
             c.check_now();
@@ -94,7 +89,6 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
         (S::Running, I::ProcessExited { how }) => c.fail(FailedOp::Monitor, S::Failed, died(&how)),
         (S::Running, I::MonitorDue) => c.check(),
         (S::Running, I::GrantLost) => c.enter(S::Stopping, grant_lost()),
-        (S::Running, I::Forget) => c.clear_why(),
 
         (S::Stopping, I::OrderProbe | I::OrderStart | I::OrderStop) => c.acknowledge(),
         (S::Stopping, I::DoneNotRunning) => c.enter(S::Stopped, None),
@@ -112,17 +106,14 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
         }
         (S::Stopping, I::LeftoverEnded) => c.launch(),
         (S::Stopping, I::ProcessExited { .. } | I::GrantLost) => {}
-        (S::Stopping, I::Forget) => c.clear_why(),
 
         (S::Failed, I::OrderProbe | I::OrderStart) => c.acknowledge(), // must be stopped first
         (S::Failed, I::OrderStop) => c.enter(S::Stopping, None),
         (S::Failed, I::GrantLost) => c.enter(S::Stopping, grant_lost()),
-        (S::Failed, I::Forget) => c.enter(S::Unknown, None),
 
         (S::StopFailed, I::OrderProbe | I::OrderStart) => c.acknowledge(),
         (S::StopFailed, I::OrderStop) => c.enter(S::Stopping, None),
         (S::StopFailed, I::GrantLost) => {} // tried already; the watchdog or the others end it
-        (S::StopFailed, I::Forget) => c.enter(S::Unknown, None),
 
         // States without a process of their own, or that know already.
         (S::Unknown | S::Stopped | S::Failed | S::StopFailed, I::ProcessExited { .. } | I::LeftoverEnded) => {

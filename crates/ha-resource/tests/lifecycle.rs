@@ -241,19 +241,6 @@ fn the_result_of_a_check_after_a_stop_order_is_ignored() {
 }
 
 #[test]
-fn a_probe_waits_behind_a_running_agent() {
-    let mut b = Bench::running();
-    b.due();
-    b.event(Event::ProcessExited { how: "exited".to_owned() });
-    b.event(Event::Forget);
-    assert_eq!((b.instance.state(), b.instance.running_agent()), (S::Unknown, Some(Op::Monitor)));
-    assert_eq!(b.order(OrderKind::Probe), [Output::Changed]);
-    let probe = Output::RunAgent { op: Op::Probe, timeout: START };
-    assert_eq!(b.done(Op::Monitor, Outcome::Running), [probe]);
-    assert_eq!(b.instance.state(), S::Probing, "the old check says nothing");
-}
-
-#[test]
 fn losing_the_grant_stops_what_is_exclusive_at_once() {
     // S4
     let mut b = Bench::running();
@@ -317,10 +304,32 @@ fn the_end_of_a_run_that_is_not_under_way_changes_nothing() {
 }
 
 #[test]
-fn forgetting_a_failed_stop_leads_to_a_probe_not_to_stopped() {
+fn new_times_count_from_now_on_without_an_order() {
     let mut b = Bench::running();
-    b.order(OrderKind::Stop);
-    b.done(Op::Stop, failed("busy"));
-    assert_eq!(b.event(Event::Forget), [Output::Changed]);
-    assert_eq!((b.instance.state(), b.why().as_str()), (S::Unknown, ""));
+    let times = |interval, check, stop| InstanceSpec {
+        monitor: MonitorConfig { interval, timeout: check },
+        start_timeout: START,
+        stop_timeout: stop,
+        exclusive: true,
+    };
+    let at = b.now + 2 * INTERVAL;
+    assert_eq!(b.instance.set_times(b.now, times(2 * INTERVAL, CHECK, STOP)), [Output::SetMonitor(at)]);
+    assert_eq!(b.instance.next_deadline(), Some(at));
+    // The same interval once more: the check that is due is not put off by it.
+    b.now = b.now + INTERVAL;
+    assert_eq!(b.instance.set_times(b.now, times(2 * INTERVAL, 2 * CHECK, 2 * STOP)), []);
+    assert_eq!(b.instance.next_deadline(), Some(at));
+    assert_eq!(b.due(), [Output::RunAgent { op: Op::Monitor, timeout: 2 * CHECK }]);
+    // A check under way is left alone; its end begins the new interval.
+    assert_eq!(b.instance.set_times(b.now, times(INTERVAL, CHECK, 2 * STOP)), []);
+    b.done(Op::Monitor, Outcome::Running);
+    assert_eq!(b.instance.next_deadline(), Some(b.now + INTERVAL));
+    // Checks end and begin with the interval.
+    assert_eq!(b.instance.set_times(b.now, times(Duration::ZERO, CHECK, 2 * STOP)), [Output::ClearMonitor]);
+    assert_eq!(b.instance.next_deadline(), None);
+    b.instance.set_times(b.now, times(INTERVAL, CHECK, 2 * STOP));
+    assert_eq!(b.instance.next_deadline(), Some(b.now + INTERVAL));
+    let stops = b.order(OrderKind::Stop);
+    assert!(stops.contains(&Output::RunAgent { op: Op::Stop, timeout: 2 * STOP }), "{stops:?}");
+    assert_eq!(b.instance.state(), S::Stopping);
 }

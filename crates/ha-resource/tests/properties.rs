@@ -13,7 +13,6 @@ enum Stimulus {
     Exited,
     Due,
     GrantLost,
-    Forget,
 }
 
 fn stimulus() -> impl Strategy<Value = Stimulus> {
@@ -32,7 +31,6 @@ fn stimulus() -> impl Strategy<Value = Stimulus> {
         1 => Just(Stimulus::Exited),
         2 => Just(Stimulus::Due),
         1 => Just(Stimulus::GrantLost),
-        1 => Just(Stimulus::Forget),
     ]
 }
 
@@ -81,7 +79,6 @@ proptest! {
                     Event::MonitorDue
                 }
                 Stimulus::GrantLost => Event::GrantLost,
-                Stimulus::Forget => Event::Forget,
             };
             let (before, was_lost) = (instance.clone(), event == Event::GrantLost);
             let out = instance.step(now, event);
