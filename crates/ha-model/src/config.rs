@@ -209,6 +209,15 @@ impl Waiver {
     }
 }
 
+impl ResourceConfig {
+    /// Whether what runs as one of them runs as the other: the same agent, options and objects. All else can change
+    /// under it.
+    #[must_use]
+    pub fn runs_as(&self, other: &Self) -> bool {
+        (&self.agent, &self.options, &self.objects) == (&other.agent, &other.options, &other.objects)
+    }
+}
+
 impl ClusterConfig {
     /// The voters of a newly formed cluster, in order of names.
     #[must_use]

@@ -5,7 +5,7 @@ use super::{Node, Write};
 use crate::effect::{AgentOp, AgentRun, Effect};
 use crate::input::AgentOutcome;
 use crate::message::{Order, OrderOp, PeerMessage, Report};
-use ha_model::{BootNs, EffectId, InstanceId, NodeId, Now, PlanId, ResourceConfig, Term};
+use ha_model::{BootNs, EffectId, InstanceId, NodeId, Now, PlanId, ResourceConfig, ResourceId, Term};
 use ha_resource::{Event, Instance, InstanceSpec, Op, OrderKind, Outcome, Output};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -148,6 +148,7 @@ impl Node {
             entry.is_address_free = order.is_address_free;
             entry.machine.set_spec(spec);
         }
+        self.adopt_times(now, &id); // the order may be older than the configuration in force here
         let key = order.stamp.age_key();
         let kind = match order.op {
             OrderOp::Probe => OrderKind::Probe,
@@ -157,9 +158,34 @@ impl Node {
         self.instance_event(now, &id, Event::Order { order: kind, key });
     }
 
+    /// The configuration in force is another: its times count for what runs too.
+    pub(super) fn adopt_all_times(&mut self, now: Now) {
+        let ids: Vec<_> = self.local.instances.keys().cloned().collect();
+        for id in ids {
+            self.adopt_times(now, &id);
+        }
+    }
+
+    /// Time-outs and the pause between checks are as configured now. What is run, and with which parameters, changes
+    /// only by a start.
+    fn adopt_times(&mut self, now: Now, id: &InstanceId) {
+        let Some(new) = self.config.resources.get(&ResourceId::from(id.as_str())) else { return };
+        let Some(instance) = self.local.instances.get_mut(id) else { return };
+        if instance.spec.runs_as(new) {
+            instance.spec = new.clone();
+            let outputs = instance.machine.set_times(now.boot, InstanceSpec::from(new));
+            self.instance_outputs(now, id, outputs);
+        }
+    }
+
     fn instance_event(&mut self, now: Now, id: &InstanceId, event: Event) {
         let Some(instance) = self.local.instances.get_mut(id) else { return };
-        for output in instance.machine.step(now.boot, event) {
+        let outputs = instance.machine.step(now.boot, event);
+        self.instance_outputs(now, id, outputs);
+    }
+
+    fn instance_outputs(&mut self, now: Now, id: &InstanceId, outputs: Vec<Output>) {
+        for output in outputs {
             match output {
                 Output::RunAgent { op, timeout } => self.run_agent(now, id, op, timeout),
                 Output::CancelAgent { .. } => {

@@ -127,6 +127,7 @@ impl Node {
         self.config = Arc::clone(config);
         self.membership.set_timing(config.timing);
         self.out.push(Effect::ConfigInForce(Arc::clone(config)));
+        self.adopt_all_times(self.local.now);
     }
 
     fn raft_event(&mut self, now: Now, event: Event) {
