@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Limit of waits for what normally takes up to two seconds; the machine may be busy.
-pub const SOON: Duration = Duration::from_secs(15);
-/// Limit of waits that contain a time of the cluster's own (a dwell, a grace).
-pub const LONG: Duration = Duration::from_secs(25);
+/// Limit of waits for what normally takes up to two seconds; the machine may be very busy.
+pub const SOON: Duration = Duration::from_secs(20);
+/// Limit of waits that contain a time of the cluster's own (a dwell, a grace), or a switch's.
+pub const LONG: Duration = Duration::from_secs(60);
 /// How often a condition is looked at that costs a process to look at.
 const LOOK: Duration = Duration::from_millis(25);
 

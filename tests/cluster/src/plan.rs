@@ -94,6 +94,12 @@ impl Plan {
         Self { profile: "fast".into(), ..self }
     }
 
+    /// The same without a stop by the owner itself when its grant lapses, for controls: the cut of power is to prevent
+    /// the harm, not the daemon's goodwill, and a busy machine takes longer than a grant.
+    pub fn long_grants(self) -> Self {
+        self.time("t_grant", "50s")
+    }
+
     /// The same with one time changed.
     pub fn time(mut self, name: &str, value: &str) -> Self {
         self.timing.insert(name.into(), value.into());

@@ -102,7 +102,8 @@ fn nothing_happens(cluster: &Cluster, owner: &Answer) {
 
 /// What the owner sends to the other nodes is lost (or what they send to it); its clients hear it all the time.
 fn one_way(outbound: bool, lie: bool) -> Cluster {
-    let cluster = Cluster::start(Plan { writer: Writer::First, ..Plan::default() });
+    let plan = Plan { writer: Writer::First, ..Plan::default() };
+    let cluster = Cluster::start(if lie { plan.long_grants() } else { plan });
     let old = cluster.place_owner(false);
     if lie {
         cluster.pdu_fault("pdu-a", json!({"lying": true, "slow_ms": 300})).unwrap();

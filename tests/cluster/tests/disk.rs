@@ -58,7 +58,7 @@ fn a_leading_owner_whose_syncs_fail_is_fenced() {
 
 #[test]
 fn control_an_owner_whose_syncs_fail_and_that_keeps_its_power_writes_on() {
-    let cluster = Cluster::start(Plan { writer: Writer::First, ..plan() });
+    let cluster = Cluster::start(Plan { writer: Writer::First, ..plan() }.long_grants());
     let owner = cluster.place_owner(false).host;
     cluster.pdu_fault("pdu-a", json!({"lying": true, "slow_ms": 300})).unwrap();
     break_disk_of(&cluster, &owner);
