@@ -29,6 +29,23 @@ async fn off_on_reboot_status_as_the_contract_says() {
     }
 }
 
+/// As under Pacemaker (`disable_timeout`), and with limits far longer than any device needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_and_disabled_time_limits_are_fine() {
+    for model in MODELS {
+        for limits in ["disable_timeout=1\n", "shell_timeout=120\nlogin_timeout=120\n", "shell_timeout=0\n"] {
+            let lab = Lab::new().await;
+            let off = lab.run(model, "off", "2", limits).await;
+            assert_eq!(
+                (off.code, lab.true_states()),
+                (0, vec![true, false, true, true]),
+                "{model} {limits} {off:?}"
+            );
+            assert_eq!(lab.run(model, "validate-all", "2", limits).await.code, 0, "{model} {limits}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn several_outlets_are_all_switched() {
     for model in MODELS {

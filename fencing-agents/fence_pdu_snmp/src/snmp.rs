@@ -8,17 +8,15 @@
 //! Invariant: an exception value (noSuchObject, noSuchInstance, endOfMibView), a missing or foreign binding, or a
 //! value of another type is an error, never a value.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use async_snmp::{Client, Error, ErrorStatus, Oid, Retry, Value};
+use async_snmp::{Client, Error, ErrorStatus, MAX_RETRIES, Oid, Retry, Value};
 use ha_fence_agent::{DeviceError, Timing};
 
 use crate::credentials::Credentials;
 
 /// Time after which an unanswered datagram is sent again. Every request here may safely be repeated.
 const RESEND: Duration = Duration::from_millis(500);
-/// Most datagrams for one request: bounds the traffic when time-outs are disabled.
-const MAX_SENDS: u128 = 7200;
 /// Longest walk; no power switch has as many outlets.
 const MAX_ROWS: usize = 512;
 
@@ -34,6 +32,8 @@ pub(crate) enum SnmpError {
 /// A session with one device.
 pub(crate) struct Session {
     client: Client,
+    /// How long one answer may take.
+    limit: Duration,
 }
 
 impl Session {
@@ -44,8 +44,10 @@ impl Session {
         credentials: Credentials,
         timing: &Timing,
     ) -> Result<Self, DeviceError> {
-        let resends = (timing.shell_timeout.as_millis() / RESEND.as_millis()).min(MAX_SENDS);
-        let retry = Retry::fixed(u32::try_from(resends).expect("bounded above"), Duration::ZERO)
+        // Where `shell_timeout` is longer than the library can repeat, `ask` begins again.
+        let resends =
+            u32::try_from(timing.shell_timeout.as_millis() / RESEND.as_millis()).unwrap_or(MAX_RETRIES);
+        let retry = Retry::fixed(resends.min(MAX_RETRIES), Duration::ZERO)
             .map_err(|error| DeviceError::Config(error.to_string()))?;
         let mut builder = Client::builder((host, port), credentials.auth)
             .request_timeout(RESEND.min(timing.shell_timeout))
@@ -55,7 +57,7 @@ impl Session {
             builder = builder.des_salt_state(salt);
         }
         match builder.connect().await {
-            Ok(client) => Ok(Self { client }),
+            Ok(client) => Ok(Self { client, limit: timing.shell_timeout }),
             Err(error) => Err(DeviceError::Unreachable {
                 what: format!("{host} port {port}"),
                 detail: error.to_string(),
@@ -63,10 +65,25 @@ impl Session {
         }
     }
 
+    /// Asks until there is an answer of any kind or the time is over.
+    async fn ask<T>(
+        &self,
+        what: &str,
+        request: impl AsyncFn() -> Result<T, Box<Error>>,
+    ) -> Result<T, SnmpError> {
+        let start = Instant::now();
+        loop {
+            match request().await {
+                Err(error) if lost(&error) && start.elapsed() < self.limit => {}
+                result => return result.map_err(|error| classify(what, &error, start.elapsed())),
+            }
+        }
+    }
+
     /// Reads integers.
     pub(crate) async fn integers(&self, oids: &[Vec<u32>]) -> Result<Vec<i32>, SnmpError> {
         let oids: Vec<Oid> = oids.iter().map(|oid| Oid::from_slice(oid)).collect();
-        let response = self.client.get_many(&oids).await.map_err(|error| classify("read", &error))?;
+        let response = self.ask("read", async || self.client.get_many(&oids).await).await?;
         if !response.anomalies.is_empty() || response.varbinds.len() != oids.len() {
             return Err(failed("read", "the answer does not match the question"));
         }
@@ -76,7 +93,7 @@ impl Session {
     /// Reads an object identifier, such as sysObjectID.
     pub(crate) async fn object_id(&self, oid: &[u32]) -> Result<Vec<u32>, SnmpError> {
         let oid = Oid::from_slice(oid);
-        let response = self.client.get(&oid).await.map_err(|error| classify("read", &error))?;
+        let response = self.ask("read", async || self.client.get(&oid).await).await?;
         match response.single().map(|binding| &binding.value) {
             Some(Value::ObjectIdentifier(value)) => Ok(value.arcs().to_vec()),
             Some(value) if value.is_exception() => Err(SnmpError::NoSuch(format!("{oid} is {value:?}"))),
@@ -87,11 +104,7 @@ impl Session {
     /// Writes an integer. Success means that the device answered without an error.
     pub(crate) async fn set(&self, oid: &[u32], value: i32) -> Result<(), SnmpError> {
         let oid = Oid::from_slice(oid);
-        self.client
-            .set(&oid, Value::Integer(value))
-            .await
-            .map(|_| ())
-            .map_err(|error| classify("write", &error))
+        self.ask("write", async || self.client.set(&oid, Value::Integer(value)).await).await.map(|_| ())
     }
 
     /// Reads a column of texts with their row numbers.
@@ -100,8 +113,7 @@ impl Session {
         let mut rows = Vec::new();
         let mut cursor = column.clone();
         while rows.len() < MAX_ROWS {
-            let response = match self.client.get_next(&cursor).await.map_err(|error| classify("read", &error))
-            {
+            let response = match self.ask("read", async || self.client.get_next(&cursor).await).await {
                 // The end of everything, as v1 says it.
                 Err(SnmpError::NoSuch(_)) => break,
                 other => other?,
@@ -143,20 +155,27 @@ fn failed(what: &str, detail: &str) -> SnmpError {
     SnmpError::Other(DeviceError::Failed { what: format!("SNMP {what}"), detail: detail.to_owned() })
 }
 
-fn classify(what: &str, error: &Error) -> SnmpError {
+/// Whether no answer came.
+fn lost(error: &Error) -> bool {
+    matches!(error.exchange_source(), Error::Timeout { .. })
+}
+
+fn classify(what: &str, error: &Error, waited: Duration) -> SnmpError {
     let what = format!("SNMP {what}");
     let detail = error.exchange_source().to_string();
     let refused = |hint: &str| {
         SnmpError::Other(DeviceError::Refused { what: what.clone(), detail: format!("{detail}{hint}") })
     };
     match error.exchange_source() {
-        Error::Timeout { .. }
-        | Error::Network { .. }
-        | Error::Closed { .. }
-        | Error::ConstructionTimeout { .. } => {
+        Error::Timeout { target, .. } => {
             let detail = format!(
-                "{detail} (unreachable, or community, user or pass phrase are not the ones it knows)"
+                "timed out: no answer from {target} in {:.1} s (unreachable, or community, user or pass phrase are not \
+                 the ones it knows)",
+                waited.as_secs_f64()
             );
+            SnmpError::Other(DeviceError::Unreachable { what, detail })
+        }
+        Error::Network { .. } | Error::Closed { .. } | Error::ConstructionTimeout { .. } => {
             SnmpError::Other(DeviceError::Unreachable { what, detail })
         }
         Error::Snmp { status, .. } => match status {

@@ -18,8 +18,6 @@ pub const MODELS: [&str; 3] = ["dli", "netio", "generic"];
 pub const NAMING_MODELS: [&str; 2] = ["dli", "netio"];
 /// Models that must read an outlet before they command it.
 pub const ASKS_BEFORE: [&str; 1] = ["netio"];
-/// How the agent says that there was no answer.
-pub const TIMED_OUT: &str = "timed out";
 /// Options of this agent alone, some of them.
 pub const OWN_OPTIONS: [&str; 2] = ["headers_file", "status_off"];
 

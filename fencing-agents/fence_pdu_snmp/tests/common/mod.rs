@@ -20,8 +20,6 @@ pub const MODELS: [&str; 3] = ["apc_rpdu", "apc_rpdu2", "apc_masterswitch"];
 pub const NAMING_MODELS: [&str; 3] = MODELS;
 /// Models that must read an outlet before they command it.
 pub const ASKS_BEFORE: [&str; 3] = MODELS;
-/// How the agent says that there was no answer.
-pub const TIMED_OUT: &str = "timeout after";
 /// Options of this agent alone, some of them.
 pub const OWN_OPTIONS: [&str; 2] = ["community_file", "snmp_sec_level"];
 
