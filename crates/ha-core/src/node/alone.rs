@@ -25,7 +25,6 @@ impl Node {
         };
         match &mut reply {
             AdminReply::Status(view) => {
-                view.leader = view.leader.take().or_else(|| own.leader.clone());
                 view.own_view = Some(own);
             }
             AdminReply::Timeline { own_view, .. }
@@ -50,9 +49,22 @@ impl Node {
         OwnView { node: self.setup.me.clone(), leader: leader.cloned(), why, position: self.applied }
     }
 
+    /// The leader as far as is known here: one that neither we nor anybody we hear has heard lately is none.
+    pub(super) fn leader_now(&self, now: Now) -> Option<&NodeId> {
+        let is_heard = |leader: &&NodeId| {
+            **leader == self.setup.me
+                || matches!(
+                    self.membership.presence(leader, now.boot),
+                    Presence::Present | Presence::NeverHeard | Presence::Stalled { .. }
+                )
+                || self.heard_beside_us(now, leader).is_some()
+        };
+        self.raft.leader().filter(is_heard).or_else(|| self.led_elsewhere(now))
+    }
+
     /// The newest leader of the log, where we do not hear it and others do: nobody was elected in its place, as far
     /// as we know.
-    pub(super) fn led_elsewhere(&self, now: Now) -> Option<&NodeId> {
+    fn led_elsewhere(&self, now: Now) -> Option<&NodeId> {
         let newest = self.state.events.iter().rev().find_map(|event| match &event.notice {
             Notice::LeaderElected { leader, .. } => Some(leader),
             _ => None,
@@ -86,7 +98,7 @@ impl Node {
                         self.setup.me
                     ),
                     (Some(leader), None) => format!(
-                        "the leader {leader} cannot be reached from {}: mend the network between them, or type the command on another node",
+                        "the leader {leader} cannot be reached from {}: ask again in a moment, or type the command on another node",
                         self.setup.me
                     ),
                     (None, _) => format!("{}; ask again in a moment", own.why),

@@ -34,7 +34,7 @@ impl Node {
             seen_by: self.setup.me.clone(),
             at: now.wall,
             state: self.phase(now),
-            leader: self.raft.leader().cloned(),
+            leader: self.leader_now(now).cloned(),
             term: self.raft.term(),
             voters: self.raft.membership().voter_nodes().into_iter().collect(),
             nodes,
@@ -53,7 +53,7 @@ impl Node {
     }
 
     pub(super) fn phase(&self, now: Now) -> Phase {
-        if self.raft.leader().is_none() && self.led_elsewhere(now).is_none() {
+        if self.leader_now(now).is_none() {
             let voters = self.raft.membership().voter_nodes();
             let heard = voters
                 .iter()

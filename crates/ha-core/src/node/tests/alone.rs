@@ -72,6 +72,21 @@ fn a_question_under_way_when_everybody_goes_is_answered_as_soon_as_that_is_known
     }
 }
 
+#[test]
+fn a_node_that_hears_nobody_tells_of_no_quorum_and_not_of_a_leader() {
+    let (mut world, leader, other) = led();
+    for peer in world.names() {
+        world.cut(&peer, &other);
+    }
+    world.run(AT_ONCE);
+    let view = status(answer(&mut world, &other, AdminRequest::Status, Duration::ZERO));
+    assert_eq!(view.state, Phase::NoQuorum { heard: vec![other.clone()], needed: 2 });
+    assert_eq!(view.leader, None);
+    let order = AdminRequest::NodeStandby { node: leader };
+    let AdminReply::Unavailable { why } = answer(&mut world, &other, order, Duration::ZERO) else { panic!() };
+    assert_eq!(why, format!("no quorum: 1 of the 2 voters needed are heard here ({other})"));
+}
+
 /// The leader hands over to the third node, which hears both: the question goes there.
 #[test]
 fn a_question_under_way_when_leadership_moves_is_answered_by_the_new_leader() {
