@@ -50,12 +50,16 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         self.membership().tally(hears) == Outcome::Won
     }
 
-    /// Place among the voters heard within `t_lost`, in order of their names; the silent leader has none.
+    /// Place among the voters heard within `t_lost`: those that miss fewer live voters first, then in order of their
+    /// names; the silent leader has none.
     fn rank(&self) -> u32 {
-        let before = self.membership().voter_nodes().into_iter().filter(|node| {
-            *node < self.settings.node
-                && self.leader.as_ref() != Some(node)
+        let me = &self.settings.node;
+        let own = (self.deafness(me), me);
+        let voters = self.membership().voter_nodes();
+        let before = voters.iter().filter(|node| {
+            self.leader.as_ref() != Some(node)
                 && self.peers.heard_within(node, self.now, self.settings.t_lost)
+                && (self.deafness(node), *node) < own
         });
         u32::try_from(before.count()).unwrap_or(u32::MAX)
     }
@@ -213,7 +217,14 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             && !self.locked(None)
             && for_term > self.hard.term
             && last >= self.log.last();
-        self.send_held(from, Body::PreVoteReply { for_term, granted });
+        let better = granted && self.is_better_than(from, last);
+        self.send_held(from, Body::PreVoteReply { for_term, granted: granted && !better });
+        if better && self.leader.is_none() && self.now >= self.quiet_until {
+            // Nobody leads, or the other would not ask: no need to wait for the silence to end.
+            if let State::Follower = self.state {
+                self.election_due();
+            }
+        }
     }
 
     pub(crate) fn on_pre_vote_reply(

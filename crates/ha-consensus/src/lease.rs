@@ -43,6 +43,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             last_acked: self.durable.hard.mark(),
             hears_leader: self.is_leader()
                 || (self.leader.is_some() && now.since(self.contact) < self.settings.t_lost),
+            misses: self.misses(now),
         }
     }
 
@@ -55,7 +56,10 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
                 peer.heard_at = Some(self.now);
                 peer.hears_leader = part.hears_leader;
                 peer.term = part.term;
+                peer.told_misses(&part.misses);
             }
+            self.peers.lives(from);
+            self.peers.lives(&self.settings.node);
             self.peers.promised(from, part.identity.store, part.last_acked);
             if part.leads && part.term >= self.hard.term {
                 self.on_leading_beat(from, part, sent_at);

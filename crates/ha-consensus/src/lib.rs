@@ -7,6 +7,7 @@
 //! - a voter is (node, store), and a store that forgot has no vote (`peers`);
 //! - a hand-over is named, so that one that was called off cannot break a later lease (`transfer`);
 //! - following a leader counts as having voted for it (`follow`);
+//! - among candidates one that hears all is preferred to one that is cut off from some (`hearing`);
 //! - a leader that meets a higher term stands again at once instead of falling silent (`replication`).
 //!
 //! What the shells owe:
@@ -24,6 +25,7 @@ mod durable;
 mod election;
 mod error;
 mod follow;
+mod hearing;
 mod lease;
 mod log;
 mod membership;

@@ -3,7 +3,7 @@
 //! Must not know: how either is encoded or sent. There is no heartbeat message: beats do that work.
 
 use crate::log::{Entry, LogPos, SnapshotMeta};
-use ha_model::{BootNs, Index, SessionId, StoreId, Term};
+use ha_model::{BootNs, Index, NodeId, SessionId, StoreId, Term};
 use serde::{Deserialize, Serialize};
 
 /// How far a store has promised: it acknowledged entries through `index` to the leader of `term`, or (index 0)
@@ -159,4 +159,6 @@ pub struct BeatPart {
     pub last_acked: Mark,
     /// Whether it heard a leader (or leads) within `t_lost`.
     pub hears_leader: bool,
+    /// Voters that it did not hear within `t_lost`; at most four of them.
+    pub misses: Vec<NodeId>,
 }

@@ -4,6 +4,7 @@
 //! Must not know: roles, the log. Invariants: the memory of a (node, store) never falls; a bar is lifted only when
 //! a committed membership no longer names that store.
 
+use crate::hearing::MISSES_TOLD;
 use crate::membership::Membership;
 use crate::message::{Identity, Mark};
 use ha_model::{BootNs, NodeId, SessionId, StoreId, Term};
@@ -45,9 +46,28 @@ pub(crate) struct Peer {
     pub(crate) identity: Option<Identity>,
     pub(crate) hears_leader: bool,
     pub(crate) term: Term,
+    /// Whom it misses by its newest beat, and whether this node has heard that one since it was told so.
+    misses: BTreeMap<NodeId, bool>,
     /// The stream was established anew since this session was first heard: another may follow it.
     reset: bool,
     announced: Option<(StoreId, BarReason)>,
+}
+
+impl Peer {
+    /// Its newest beat names those it misses.
+    pub(crate) fn told_misses(&mut self, told: &[NodeId]) {
+        let told = told.iter().take(MISSES_TOLD);
+        self.misses = told.map(|node| (node.clone(), self.deaf_to().any(|deaf| deaf == node))).collect();
+    }
+
+    pub(crate) fn misses(&self, node: &NodeId) -> bool {
+        self.misses.contains_key(node)
+    }
+
+    /// Those it said it misses and this node heard afterwards.
+    pub(crate) fn deaf_to(&self) -> impl Iterator<Item = &NodeId> {
+        self.misses.iter().filter(|(_, heard_since)| **heard_since).map(|(node, _)| node)
+    }
 }
 
 /// Whether a speaker may be listened to.
@@ -95,6 +115,15 @@ impl Peers {
 
     pub(crate) fn heard_within(&self, node: &NodeId, now: BootNs, span: Duration) -> bool {
         self.peers.get(node).and_then(|p| p.heard_at).is_some_and(|at| now.since(at) < span)
+    }
+
+    /// `node` was heard just now: those that miss it are deaf to it.
+    pub(crate) fn lives(&mut self, node: &NodeId) {
+        for peer in self.peers.values_mut() {
+            if let Some(heard_since) = peer.misses.get_mut(node) {
+                *heard_since = true;
+            }
+        }
     }
 
     /// The stream to `node` was established anew.
@@ -288,6 +317,29 @@ mod tests {
         assert!(p.counts(&a, StoreId(1), None) && !p.counts(&a, StoreId(2), None));
         assert_eq!(p.bar(&a, StoreId(2), &m), Some(BarReason::OtherStore));
         assert_eq!(p.bar(&a, StoreId(1), &m), None);
+    }
+
+    #[test]
+    fn who_misses_a_voter_is_deaf_to_it_once_that_is_heard_again() {
+        let (a, b, m) = (NodeId::from("a"), NodeId::from("b"), Membership::default());
+        let mut p = Peers::default();
+        speaks(&mut p, &a, who(1, 1, mark(0, 0)), &m);
+        let deaf = |p: &Peers| p.get(&a).unwrap().deaf_to().cloned().collect::<Vec<_>>();
+        let told = |p: &mut Peers, who: &[NodeId]| p.get_mut(&a).unwrap().told_misses(who);
+        p.lives(&b);
+        told(&mut p, std::slice::from_ref(&b));
+        assert_eq!(deaf(&p), [], "b may have died: it was heard before that");
+        p.lives(&a);
+        assert_eq!(deaf(&p), []);
+        p.lives(&b);
+        told(&mut p, std::slice::from_ref(&b));
+        assert_eq!(deaf(&p), std::slice::from_ref(&b), "and it stays known");
+        told(&mut p, &[]);
+        told(&mut p, std::slice::from_ref(&b));
+        assert_eq!(deaf(&p), [], "it heard b meanwhile");
+        let many: Vec<_> = (0..100).map(|i| NodeId::from(format!("n{i}"))).collect();
+        told(&mut p, &many);
+        assert_eq!(p.get(&a).unwrap().misses.len(), MISSES_TOLD, "S13");
     }
 
     #[test]

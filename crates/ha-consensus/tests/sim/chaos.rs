@@ -110,6 +110,7 @@ fn inject(world: &mut World, fault: Fault) {
                 slow: *world.rng.pick(&[0, 1, 10, 40]),
                 slow_disk: world.rng.chance(20),
                 stale_beats: *world.rng.pick(&[0, 20, 60]),
+                late_beats_ms: 0,
             };
         }
     }

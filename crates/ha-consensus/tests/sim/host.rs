@@ -89,6 +89,8 @@ pub struct Host {
     pub beats: BTreeMap<NodeId, BeatPart>,
     pub wake: Option<u64>,
     pub wiped: bool,
+    /// Lease in percent of `t_lost`, from its next start.
+    pub lease_percent: u32,
     clock_from: u64,
     clock_at: u64,
     drift_ppm: i64,
@@ -109,6 +111,7 @@ impl Host {
             beats: BTreeMap::new(),
             wake: None,
             wiped: false,
+            lease_percent: 80,
             clock_from: 0,
             clock_at,
             drift_ppm,
@@ -155,6 +158,7 @@ impl Host {
             |_| 8,
         );
         settings.limits = limits;
+        settings.t_lease = settings.t_lost * self.lease_percent / 100;
         let restored = self.disk.restore(formation);
         let snapshot = self.disk.snapshot.as_ref();
         self.applied = snapshot.map_or(Index(0), |s| s.meta.pos.index);

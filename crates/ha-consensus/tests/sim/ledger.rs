@@ -25,6 +25,9 @@ pub struct Ledger {
     /// Commit index of each leader, as last seen; at first, as it was elected.
     commits: BTreeMap<Term, Index>,
     pub elections: u64,
+    /// Those that another node won than the one before.
+    pub moves: u64,
+    last_leader: Option<NodeId>,
     pub installs: u64,
     pub changes: u64,
     pub transfers_failed: u64,
@@ -36,14 +39,17 @@ impl Ledger {
         self.committed.len()
     }
 
-    /// S5: one leader per term; it holds all that was ever committed.
+    /// S5: one leader per term; it holds all that leaders of earlier terms committed. One whose votes come late may
+    /// win a term that is over: what was committed since it need not hold, and it can commit nothing.
     pub fn became_leader(&mut self, t: u64, host: &Host, term: Term) {
         self.elections += 1;
+        self.moves += u64::from(self.last_leader.as_ref() != Some(&host.id));
+        self.last_leader = Some(host.id.clone());
         let first = self.leaders.entry(term).or_insert_with(|| host.id.clone());
         assert_eq!(*first, host.id, "S5: two leaders in term {term}");
         for (other, claim) in &self.claims {
             assert!(
-                *other == host.id || claim.until <= t,
+                *other == host.id || claim.until <= t || claim.term > term,
                 "{} is elected in term {term} within the lease of {other} in term {} ({} ms left)",
                 host.id,
                 claim.term,
@@ -51,13 +57,14 @@ impl Ledger {
             );
         }
         let raft = host.raft.as_ref().unwrap();
+        let earlier = self.commits.range(..term).map(|(_, index)| *index).max().unwrap_or_default();
         self.commits.insert(term, raft.commit_index());
         assert!(
-            raft.last_log().index.0 >= self.committed.len() as u64,
+            raft.last_log().index >= earlier,
             "S5: {} leads term {term} and lacks committed entries",
             host.id
         );
-        for entry in self.committed.iter().rev().take(40) {
+        for entry in self.committed.iter().rev().filter(|e| e.index <= earlier).take(40) {
             if let Some(own) = raft.entry(entry.index) {
                 assert_eq!(own, entry, "S5: {} leads term {term} with another entry", host.id);
             }

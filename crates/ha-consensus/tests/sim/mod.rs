@@ -3,6 +3,7 @@
 pub mod chaos;
 pub mod host;
 pub mod ledger;
+mod pairs;
 pub mod rng;
 mod scenarios;
 mod stores;

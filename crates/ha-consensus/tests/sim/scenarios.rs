@@ -21,6 +21,14 @@ pub fn raft(world: &World, i: usize) -> &Raft<u64> {
     world.raft(i).expect("it runs")
 }
 
+/// A cluster of `voters`, and its leader.
+pub fn formed_of(seed: u64, voters: usize) -> (World, usize) {
+    let mut world = World::new(seed, voters, voters);
+    run(&mut world, 3 * T_LOST_MS);
+    let leader = world.leader().expect("a leader after three T_lost");
+    (world, leader)
+}
+
 fn others(world: &World, i: usize) -> Vec<usize> {
     (0..world.hosts.len()).filter(|o| *o != i).collect()
 }

@@ -27,6 +27,8 @@ pub struct Weather {
     /// Every write takes exactly this long.
     pub write_ms: Option<u64>,
     pub stale_beats: u64,
+    /// Each beat is late by up to this: its sender or receiver waits for a processor.
+    pub late_beats_ms: u64,
 }
 
 pub struct World {
@@ -285,6 +287,8 @@ impl World {
             let part = before.filter(|_| stale).unwrap_or(part);
             self.ledger.sent_beat(&self.hosts[i], &part);
             if let Some(at) = self.arrival(i, to) {
+                let late = self.weather.late_beats_ms;
+                let at = if late > 0 { at + self.rng.range(0, late * MS) } else { at };
                 let stream = self.stream(i, to);
                 self.at(at, Happening::Beat { from: i, to, stream, part, sent_at: now });
             }
