@@ -3,5 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-#[path = "../../testing/faults.rs"]
+#[path = "../../tests/faults.rs"]
 mod every_agent;

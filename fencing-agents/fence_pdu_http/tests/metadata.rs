@@ -3,5 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-#[path = "../../testing/metadata.rs"]
+#[path = "../../tests/metadata.rs"]
 mod every_agent;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-#[path = "../../testing/faults.rs"]
+#[path = "../../tests/faults.rs"]
 mod every_agent;
 
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-#[path = "../../testing/contract.rs"]
+#[path = "../../tests/contract.rs"]
 mod every_agent;
 
 use common::{Lab, SHORT, versions};

@@ -1,7 +1,7 @@
 //! The agent and a simulated switch with HTTP inside the test.
 #![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
-#[path = "../../../testing/process.rs"]
+#[path = "../../../tests/process.rs"]
 mod process;
 
 use std::net::{Ipv4Addr, SocketAddr};
