@@ -207,6 +207,12 @@ impl Node {
         if self.state.fence_of(node).is_some() {
             return refused(format!("a fence of {node} is open already"), "look at: hactl status");
         }
+        if let Some(why) = self.why_unprovable(node) {
+            return refused(format!("{node} would not be cut: {why}"), format!("hactl fence test {node}"));
+        }
+        if let Some(why) = self.why_not_cut(now, node) {
+            return refused(format!("{node} would not be cut: {why}"), "hactl status");
+        }
         let incarnation = self.state.node(node).and_then(|r| r.incarnation);
         let reason = FenceReason::Asked { by: who.to_owned() };
         let entry = Entry::FenceRequested { target: node.clone(), incarnation, reason };

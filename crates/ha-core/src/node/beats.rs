@@ -141,6 +141,12 @@ impl Node {
         self.heard_ended.get(node).is_some_and(|at| now.boot.since(*at) < self.config.timing.t_lost)
     }
 
+    /// Whether we or others hear a boot of the node that is over.
+    pub(super) fn is_over_heard_by_any(&self, now: Now, node: &NodeId) -> bool {
+        let is_over = self.state.node(node).is_some_and(|r| r.status == NodeStatus::Off);
+        is_over && (self.is_over_heard(now, node) || self.heard_over_by(now, node).is_some())
+    }
+
     /// Who hears anything at all of a node: it is not off, whatever a human says (S7).
     pub(super) fn heard_by(&self, now: Now, node: &NodeId) -> Option<NodeId> {
         if self.membership.is_speaking(node, now.boot) || self.is_over_heard(now, node) {

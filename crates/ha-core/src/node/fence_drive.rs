@@ -5,8 +5,8 @@
 
 use super::Node;
 use super::lead::{Job, Key};
+use super::warnings::About;
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
-use crate::state::FenceRecord;
 use ha_fencing::{Attempt, AttemptReport, Claim, DevicePlan, LevelPlan, judge, level_plans, retry_pause};
 use ha_model::{BootNs, Entry, FenceId, FenceMarks, FenceProof, FenceReason, Level, NodeId, Now, ProofScope};
 use ha_scheduler::NodeStatus;
@@ -80,7 +80,10 @@ impl Node {
             if now.boot < clock.wakes_at || self.is_proposed(&Key::Attempt(id)) {
                 continue;
             }
-            let obstacle = self.why_unprovable(&record).or_else(|| self.why_not_cut(now, &record.target));
+            // After a broken word an off is sent all the same: whatever helps.
+            let is_last_resort = record.reason == FenceReason::HeardAfterConfirmation;
+            let unprovable = self.why_unprovable(&record.target).filter(|_| !is_last_resort);
+            let obstacle = unprovable.or_else(|| self.why_not_cut(now, &record.target));
             let is_handed_over = obstacle.is_none() && self.hand_over_before_own_cut(now, &record.target);
             if let Some(clock) = self.lead.as_mut().and_then(|l| l.fences.get_mut(&id)) {
                 clock.waits_for.clone_from(&obstacle);
@@ -115,12 +118,9 @@ impl Node {
     }
 
     /// Why an off would prove nothing: it is not even sent, because a node that boots slowly would be cut each time.
-    /// After a broken word it is: whatever helps.
-    fn why_unprovable(&self, record: &FenceRecord) -> Option<String> {
-        let target = &record.target;
+    pub(super) fn why_unprovable(&self, target: &NodeId) -> Option<String> {
         let is_provable = level_plans(&self.config, target).iter().any(|l| self.has_evidence_for(target, l));
-        let is_last_resort = record.reason == FenceReason::HeardAfterConfirmation;
-        (!is_provable && !is_last_resort).then(|| {
+        (!is_provable).then(|| {
             format!(
                 "its outlets were never read on while it was up, so reading them off would prove nothing: when {target} \
                  is surely off, type: hactl fence confirm {target}"
@@ -330,7 +330,6 @@ impl Node {
                 "its outlet was read off, yet {target} goes on sending heartbeats: correct the outlets of {target} \
                  in the cluster file"
             );
-            self.warn(Level::Alarm, format!("fencing {target}: {why}"));
             self.attempt_failed(now, id, held.attempt, why);
         } else if now.boot >= wakes_at {
             self.prove(now, id, held);
@@ -373,7 +372,7 @@ impl Node {
                 "{node} is heard although its power was read off: wrong outlet? What it ran may run twice; cut \
                  {node} off by hand, then correct its outlets in the cluster file"
             );
-            self.warn(Level::Alarm, text);
+            self.warn(About::OverHeard(node.clone()), Level::Alarm, text);
         }
         // Without a fence path the attempt fails, and what the word had freed stops.
         if was_confirmed && self.state.fence_of(node).is_none() {

@@ -349,7 +349,7 @@ impl Node {
             seq: self.local.seq,
             acted: self.local.durable,
             instances: instances.collect(),
-            warnings: self.warnings.clone(),
+            warnings: self.warnings.list(),
         };
         self.send(&leader, PeerMessage::Report(report));
     }

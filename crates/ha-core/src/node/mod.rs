@@ -15,6 +15,7 @@ mod lead;
 mod links;
 mod local;
 mod orders;
+mod pace;
 mod paths;
 mod power;
 mod pump;
@@ -22,6 +23,7 @@ mod setup;
 #[cfg(test)]
 mod tests;
 mod view;
+mod warnings;
 mod watch;
 
 pub use setup::{Codec, Restored, Setup};
@@ -35,16 +37,14 @@ use executor::Executor;
 use ha_consensus::{PersistId, Raft, Settings, StartError};
 use ha_membership::{Grant, Membership};
 use ha_model::{
-    BootNs, ClusterConfig, EffectId, Incarnation, Index, Level, LogEntry, NodeId, Notice, Now, PlanId,
-    SessionId, Term,
+    BootNs, ClusterConfig, EffectId, Incarnation, Index, Level, LogEntry, NodeId, Now, PlanId, SessionId,
+    Term,
 };
 use lead::Lead;
 use local::Local;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-
-/// Warnings kept: one per kind of trouble a node can have, with room.
-const WARNINGS_MAX: usize = 16;
+use warnings::{About, Warnings};
 
 /// A write under way.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +82,7 @@ pub struct Node {
     life_applied: BTreeMap<NodeId, BootNs>,
     /// Newest entry of the store at our start: what it says was so before we heard anybody.
     known_at_start: Index,
-    warnings: Vec<(Level, String)>,
+    warnings: Warnings,
     is_beat_urgent: bool,
     write_failed: Option<String>,
     /// Why this node takes no further part.
@@ -144,7 +144,7 @@ impl Node {
             heard_ended: BTreeMap::new(),
             life_applied: BTreeMap::new(),
             known_at_start: raft.last_log().index,
-            warnings: Vec::new(),
+            warnings: Warnings::default(),
             is_beat_urgent: true,
             write_failed: None,
             halted: None,
@@ -174,6 +174,7 @@ impl Node {
             }
         }
         self.desk_duties(now);
+        self.end_warnings(now);
         self.grant_and_beats(now);
         self.deadline(now);
         if let Some(halt) = self.halt() {
@@ -206,7 +207,7 @@ impl Node {
             Input::ProcessExited { instance, how } => self.process_exited(now, &instance, &how),
             Input::FenceCallDone { id, outcome } => self.fence_call_done(now, id, outcome),
             Input::Admin { id, who, request } => self.admin(now, id, who, request),
-            Input::Warning { level, text } => self.warn(level, text),
+            Input::Warning { level, text } => self.warn(About::Shell(text.clone()), level, text),
         }
     }
 
@@ -229,6 +230,7 @@ impl Node {
         let file = &self.setup.config.sha256[..4];
         if config != file && self.state.config.is_none() {
             self.warn(
+                About::FileOf(node.clone()),
                 Level::Warning,
                 format!("the cluster file of {node} differs from ours; the leader's will be in force"),
             );
@@ -248,18 +250,6 @@ impl Node {
         } else {
             self.out.push(Effect::Send { to: to.clone(), message: Box::new(message) });
         }
-    }
-
-    fn warn(&mut self, level: Level, text: String) {
-        if self.warnings.iter().any(|(_, t)| *t == text) {
-            return;
-        }
-        if self.warnings.len() >= WARNINGS_MAX {
-            self.warnings.remove(0);
-        }
-        self.out.push(Effect::TellLocal(Notice::Local { level, text: text.clone() }));
-        self.warnings.push((level, text));
-        self.local.is_report_due = true;
     }
 
     fn deadline(&mut self, now: Now) {

@@ -62,6 +62,11 @@ impl Node {
         let is_forming = self.is_forming();
         let roots = roots.filter(|(_, a)| !(is_forming && a.kind == ActionKind::Start));
         for action in roots.map(|(_, a)| a.clone()).collect::<Vec<_>>() {
+            let pause = action.instance.as_ref().and_then(|i| self.start_pause(now, i, &action.node));
+            if let (ActionKind::Start, Some((until, _)), Some(lead)) = (&action.kind, pause, &mut self.lead) {
+                lead.replan_by(now.boot, until);
+                continue;
+            }
             self.issue(now, &action);
         }
     }

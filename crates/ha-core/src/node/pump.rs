@@ -1,6 +1,7 @@
 //! Between votes and everything else: carries out what the vote core is ready for, applies what is committed.
 
 use super::lead::{Key, Lead};
+use super::warnings::About;
 use super::{Node, Write};
 use crate::effect::Effect;
 use crate::message::PeerMessage;
@@ -150,11 +151,8 @@ impl Node {
                 }
             }
             Event::VotersChanged { .. } | Event::TransferFailed { .. } => {}
-            Event::VoteBarred { node, why, .. } => {
-                let text = format!("{node} has no vote: {why:?}; it must be let in again");
-                self.warn(Level::Alarm, text);
-            }
-            Event::NoVote(why) => self.warn(Level::Alarm, format!("this node has no vote: {why:?}")),
+            Event::VoteBarred { node, why, .. } => self.warn_of_vote(node, why),
+            Event::NoVote(why) => self.warn_of_own_vote(why),
             Event::SnapshotWanted => {
                 let bytes = (self.setup.codec.encode_state)(&self.state);
                 // A refusal means that a newer snapshot came in meanwhile: nothing is lost.
@@ -175,8 +173,12 @@ impl Node {
     pub(super) fn persist_failed(&mut self, now: Now, why: String) {
         if self.write_failed.is_none() {
             self.warn(
+                About::Disk,
                 Level::Alarm,
-                format!("writing the log failed ({why}): this node acknowledges nothing any more; mend the disk, then restart hanode"),
+                format!(
+                    "writing the log failed ({why}): this node acknowledges nothing any more and has no vote; free space \
+                     or replace the disk, then restart hanode"
+                ),
             );
         }
         self.write_failed = Some(why);

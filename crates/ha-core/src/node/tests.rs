@@ -118,6 +118,21 @@ fn a_dead_process_is_restarted_in_place() {
 }
 
 #[test]
+fn what_fails_again_and_again_in_place_is_started_ever_more_slowly() {
+    let mut world = World::without_migration();
+    world.start_fails.insert("web".into());
+    world.run_until(10 * S, "the address runs", |w| w.owner("vip").is_some());
+    world.run(60 * S);
+    let tries = world.log_of("try").len();
+    assert!((6..=12).contains(&tries), "{tries} tries in a minute");
+    let AdminReply::Status(view) = world.ask("alpha", AdminRequest::Status) else { panic!("no status") };
+    let row = view.resources.iter().find(|r| r.name.as_str() == "web").expect("configured");
+    assert!(row.why.as_ref().is_some_and(|w| w.contains("is started there again in")), "{row:?}");
+    world.start_fails.clear();
+    world.run_until(31 * S, "web runs", |w| w.owner("web").is_some());
+}
+
+#[test]
 fn a_failed_stop_fences_the_node() {
     let mut world = formed();
     world.stop_fails.insert(("alpha".into(), "web".into()));

@@ -21,7 +21,7 @@ impl Node {
     #[must_use]
     pub fn status(&self, now: Now) -> StatusView {
         let mut warnings: Vec<_> =
-            self.warnings.iter().map(|(l, t)| (self.setup.me.clone(), *l, t.clone())).collect();
+            self.warnings.list().into_iter().map(|(l, t)| (self.setup.me.clone(), l, t)).collect();
         if let Some(lead) = &self.lead {
             for (node, list) in lead.warnings.iter().filter(|(n, _)| **n != self.setup.me) {
                 warnings.extend(list.iter().map(|(l, t)| (node.clone(), *l, t.clone())));
@@ -201,6 +201,11 @@ impl Node {
         let disabled = self.why_disabled(id);
         let is_wanted = disabled.is_none();
         let mut why = disabled.or_else(|| report.map(|r| r.why.clone()).filter(|w| !w.is_empty()));
+        let pause = node.as_ref().and_then(|n| self.start_pause(now, &instance, n));
+        if let ("blocked", Some((until, failures)), Some(node)) = (state, pause, &node) {
+            let left = length(until.since(now.boot));
+            why = Some(format!("it failed {failures} times on {node} and is started there again in {left}"));
+        }
         if why.is_none() && state != "running" {
             why = active.and_then(|(_, r)| r.observation.why.clone());
         }

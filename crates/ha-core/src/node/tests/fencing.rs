@@ -126,3 +126,35 @@ fn a_broken_word_stops_what_it_freed_where_there_is_no_fence_path() {
     world.thaw("alpha");
     world.run_until(Duration::from_secs(20), "web runs nowhere", |w| w.owners("web").is_empty());
 }
+
+#[test]
+fn a_warning_stands_as_long_as_what_it_tells() {
+    let mut world = formed();
+    lead_by(&mut world, "beta");
+    world.lie = true; // its outlet feeds nothing
+    world.freeze("alpha");
+    world.run_until(10 * S, "web runs twice", |w| w.owners("web").len() == 2);
+    world.run(2 * S);
+    world.thaw("alpha");
+    let warns = |world: &mut World| {
+        let AdminReply::Status(view) = world.ask("beta", AdminRequest::Status) else { panic!("no status") };
+        view.warnings.iter().any(|(_, _, text)| text.contains("is heard although its power was read off"))
+    };
+    world.run(S);
+    assert!(warns(&mut world), "alpha is alive");
+    world.power_off("alpha");
+    world.run(3 * S);
+    assert!(!warns(&mut world), "it was cut by hand");
+}
+
+#[test]
+fn a_cut_that_would_end_the_quorum_is_refused_with_whom_to_wait_for() {
+    let mut world = formed();
+    lead_by(&mut world, "beta");
+    world.power_off("gamma");
+    world.run(2 * S);
+    let reply = world.ask("beta", AdminRequest::FenceOff { node: "alpha".into() });
+    let names_gamma = |why: &str| why.contains("quorum") && why.contains("gamma");
+    assert!(matches!(&reply, AdminReply::Refused { why, .. } if names_gamma(why)), "{reply:?}");
+    assert!(world.power_of("alpha"));
+}

@@ -110,6 +110,7 @@ pub struct World {
     pub on_fails: u32,
     pub answer_delay: Duration,
     pub stop_fails: BTreeSet<(NodeId, String)>,
+    pub start_fails: BTreeSet<String>,
 }
 
 fn encode(_: &crate::ClusterState) -> Vec<u8> {
@@ -133,6 +134,11 @@ impl World {
         let (_, after) = rest.split_once("\n[[resource]]").expect("resources follow");
         let waiver = "waivers = [\"i-accept-that-unfenced-members-block-recovery\"]";
         Self::of(format!("{waiver}{before}\n[[resource]]{after}"))
+    }
+
+    /// The service stays where it fails.
+    pub fn without_migration() -> Self {
+        Self::of(CLUSTER.replacen("monitor =", "migration_threshold = 0\nmonitor =", 1))
     }
 
     /// Another first level of alpha: its outlet feeds nothing, it has read off ever since.
@@ -162,6 +168,7 @@ impl World {
             on_fails: 0,
             answer_delay: MS * 5,
             stop_fails: BTreeSet::new(),
+            start_fails: BTreeSet::new(),
         };
         for name in ["alpha", "beta", "gamma"] {
             let host = Host {
@@ -587,6 +594,10 @@ impl World {
         let host = self.hosts.get_mut(id).unwrap();
         let is_running = host.running.contains(&instance);
         let outcome = match op {
+            AgentOp::Start if self.start_fails.contains(&instance) => {
+                self.journal.push(format!("try {id} {instance}"));
+                AgentOutcome::Failed { why: "it does not start".into() }
+            }
             AgentOp::Start => {
                 host.running.insert(instance.clone());
                 self.journal.push(format!("start {id} {instance}"));

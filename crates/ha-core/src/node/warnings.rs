@@ -1,0 +1,93 @@
+//! What a node warns of, for as long as it is so.
+//!
+//! A warning stands in `status`, and is told to the journal when it begins. Invariant: bounded; one for each thing that
+//! can be wrong, not one for each time that it is noticed.
+
+use super::Node;
+use crate::effect::Effect;
+use ha_consensus::{BarReason, NoVote};
+use ha_model::{Level, NodeId, Notice, Now};
+use std::collections::BTreeMap;
+
+/// Warnings kept: one per kind of trouble that a node can have, with room.
+const WARNINGS_MAX: usize = 16;
+
+/// What a warning is about.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum About {
+    /// A shell told of it; it is over when the daemon is started anew.
+    Shell(String),
+    /// The cluster file of a node, until a configuration is in force.
+    FileOf(NodeId),
+    /// A boot that is over speaks.
+    OverHeard(NodeId),
+    /// A voter's vote does not count.
+    VoteOf(NodeId),
+    /// Our own vote does not count; until the daemon is started anew.
+    OwnVote,
+    /// Our own disk; until the daemon is started anew.
+    Disk,
+}
+
+/// The warnings that stand.
+#[derive(Debug, Default)]
+pub(super) struct Warnings(BTreeMap<About, (Level, String)>);
+
+impl Warnings {
+    pub fn list(&self) -> Vec<(Level, String)> {
+        self.0.values().cloned().collect()
+    }
+}
+
+impl Node {
+    pub(super) fn warn(&mut self, about: About, level: Level, text: String) {
+        let is_known = self.warnings.0.get(&about).is_some_and(|(_, t)| *t == text);
+        let is_full = self.warnings.0.len() >= WARNINGS_MAX && !self.warnings.0.contains_key(&about);
+        if is_known {
+            return;
+        }
+        self.out.push(Effect::TellLocal(Notice::Local { level, text: text.clone() }));
+        if !is_full {
+            self.warnings.0.insert(about, (level, text));
+            self.local.is_report_due = true;
+        }
+    }
+
+    /// Takes back what is not so any more.
+    pub(super) fn end_warnings(&mut self, now: Now) {
+        let standing: Vec<About> = self.warnings.0.keys().cloned().collect();
+        for about in standing {
+            let is_over = match &about {
+                About::Shell(_) | About::OwnVote | About::Disk => false,
+                About::FileOf(_) => self.state.config.is_some(),
+                About::OverHeard(node) => !self.is_over_heard_by_any(now, node),
+                About::VoteOf(node) => self.raft.barred(node).is_none(),
+            };
+            if is_over {
+                self.warnings.0.remove(&about);
+                self.local.is_report_due = true;
+            }
+        }
+    }
+
+    pub(super) fn warn_of_vote(&mut self, node: NodeId, why: BarReason) {
+        let what = match why {
+            BarReason::OtherStore => "its data directory is not the one that was let in",
+            BarReason::Regressed => {
+                "its data directory is older than what it had promised (a copy was restored?)"
+            }
+        };
+        let text = format!("the vote of {node} does not count: {what}; the others must go on without it");
+        self.warn(About::VoteOf(node), Level::Alarm, text);
+    }
+
+    pub(super) fn warn_of_own_vote(&mut self, why: NoVote) {
+        let text = match why {
+            NoVote::StoreLost => {
+                "this node has no vote: its data directory was damaged, empty or new; it follows the others' log"
+            }
+            NoVote::WriteFailed => return, // the failed write was told with it
+        };
+        self.warn(About::OwnVote, Level::Alarm, text.to_owned());
+    }
+}
