@@ -89,7 +89,8 @@ pub struct StoreWriter {
 }
 
 impl StoreWriter {
-    /// Starts the thread. `on_done` runs on it, in the order of submission, and must not block.
+    /// Starts the thread. `on_done` runs on it, in the order of submission, and must not block; the thread owns it, so it
+    /// is dropped when the thread ends, however it ends.
     pub fn start(
         store: Store,
         clock: fn() -> BootNs,

@@ -4,6 +4,7 @@ use crate::cli::Options;
 use crate::engine::{Ask, Engine, Sinks, Sources, stamp};
 use crate::life::{self, LifeError};
 use crate::store;
+use crate::vital::{self, Vitals};
 use crate::work::Work;
 use ha_agent::canary::{Canary, PROGRAM};
 use ha_agent::{Agents, AgentsConfig, CgroupRoot, Gate};
@@ -111,8 +112,10 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let (asks, asks_in) = mpsc::channel(QUEUE);
     let (end, end_in) = oneshot::channel();
 
-    let completions = inputs.clone();
+    let vitals = Vitals::new();
+    let (completions, vital) = (inputs.clone(), vitals.guard("store's"));
     let on_done = move |done| {
+        vital.keep();
         let input = match done {
             Completion::Persisted(id) => Input::Persisted(id),
             Completion::PersistFailed(id, error) => Input::PersistFailed { id, why: error.to_string() },
@@ -136,13 +139,14 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let addresses = addresses(&config, options.port);
     let listen = addresses.get(&me).cloned().unwrap_or_default();
     let peers: BTreeMap<_, _> = addresses.into_iter().filter(|(id, _)| *id != me).collect();
+    let vital = vitals.guard("heartbeat");
     let (beats, beats_in, warnings) = Beats::start(BeatsConfig {
         listen: listen.clone(),
         peers: peers.clone(),
         interval: config.timing.beat,
         ages: ages.clone(),
         realtime: Realtime::ALL,
-        on_period: None,
+        on_period: Some(Box::new(move |_| vital.keep())),
     })?;
     for warning in warnings {
         let _ = inputs.try_send(Input::Warning { level: Level::Warning, text: warning.to_string() });
@@ -204,8 +208,11 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         exits,
         end: end_in,
     };
-    let engine = spawn_engine(node, sinks, sources)?;
-    runtime.block_on(serve(options, me, asks))?;
+    let engine = spawn_engine(node, sinks, sources, vitals.guard("core"))?;
+    vitals.watch();
+    let served = runtime.block_on(serve(options, me, asks));
+    vitals.end();
+    served?;
     // Whoever waits for it is gone when it ended by itself.
     let _ = end.send(());
     let _ = engine.join();
@@ -219,6 +226,7 @@ fn spawn_engine(
     node: Node,
     sinks: Sinks,
     sources: Sources,
+    vital: vital::Guard,
 ) -> Result<std::thread::JoinHandle<()>, StartError> {
     std::thread::Builder::new()
         .name("core".into())
@@ -226,7 +234,7 @@ fn spawn_engine(
             favour_this_thread(CORE_NICE);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
-                Ok(runtime) => runtime.block_on(Engine::new(node, sinks).run(sources)),
+                Ok(runtime) => runtime.block_on(Engine::new(node, sinks, vital).run(sources)),
                 Err(error) => tracing::error!("the core's thread cannot start: {error}"),
             }
         })

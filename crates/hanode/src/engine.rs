@@ -7,6 +7,7 @@ use crate::journal;
 use crate::life;
 use crate::refused::Refused;
 use crate::store::Layout;
+use crate::vital;
 use crate::work::Work;
 use ha_agent::Gate;
 use ha_core::{Effect, Input, Node, PeerMessage};
@@ -32,9 +33,6 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How often it is told what was refused at the heartbeat port and what is new of the cluster file: soon enough for
 /// whoever watches, and a flood of datagrams is no flood of lines.
 const LOOK_OFTEN: Duration = Duration::from_secs(5);
-
-/// Exit code of a daemon that cannot go on: EX_SOFTWARE of sysexits(3).
-const FALLEN: i32 = 70;
 
 /// An operator's request with the place for its answer.
 pub struct Ask {
@@ -82,6 +80,8 @@ pub struct Sinks {
 
 /// The running engine.
 pub struct Engine {
+    /// First, so that a panic ends the process before anything is dropped that waits (for the disk, say).
+    vital: vital::Guard,
     node: Node,
     sinks: Sinks,
     asks: BTreeMap<u64, oneshot::Sender<AdminReply>>,
@@ -105,9 +105,10 @@ enum Woken {
 
 impl Engine {
     /// An engine around a core.
-    pub fn new(node: Node, sinks: Sinks) -> Self {
+    pub fn new(node: Node, sinks: Sinks, vital: vital::Guard) -> Self {
         let (path, text) = node.cluster_file();
         Self {
+            vital,
             file: ClusterFile::watch(path, text),
             node,
             sinks,
@@ -250,10 +251,7 @@ impl Engine {
             Effect::Tell(event) => journal::tell(&event.notice),
             Effect::TellLocal(notice) => journal::tell(&notice),
             Effect::Deadline(at) => self.deadline = Some(at),
-            Effect::Halt { why } => {
-                tracing::error!("hanode ends: {why}; resources go on as they are");
-                std::process::exit(FALLEN);
-            }
+            Effect::Halt { why } => self.vital.halt(why),
         }
     }
 

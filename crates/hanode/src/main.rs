@@ -12,6 +12,7 @@ mod journal;
 mod life;
 mod refused;
 mod store;
+mod vital;
 mod work;
 
 use clap::Parser;

@@ -55,7 +55,8 @@ pub struct BeatsConfig {
     pub ages: Ages,
     /// What to ask of the kernel.
     pub realtime: Realtime,
-    /// Called each period on the thread (the watchdog is petted here); must not block nor take a lock of the core.
+    /// Called each period on the thread (the watchdog is petted here); must not block nor take a lock of the core. The
+    /// thread owns it: it is dropped when the thread ends, however it ends.
     pub on_period: Option<Box<dyn FnMut(Period) + Send>>,
 }
 
