@@ -1,0 +1,66 @@
+//! The clusters that the stories begin with.
+
+use super::World;
+
+const CLUSTER: &str = r#"
+name = "test"
+stickiness = 100
+[timing]
+off_settle = "0ms"
+[[node]]
+name = "alpha"
+links = ["10.0.0.11"]
+[[node]]
+name = "beta"
+links = ["10.0.0.12"]
+[[node]]
+name = "gamma"
+links = ["10.0.0.13"]
+[[fence]]
+name = "pdu"
+agent = "fence_pdu_snmp"
+options = { ip = "10.0.9.1" }
+outlets = { alpha = ["1"], beta = ["2"], gamma = ["3"] }
+[[resource]]
+name = "vip"
+agent = "vip"
+options = { address = "10.0.0.100/24", interface = "eth0" }
+[[resource]]
+name = "web"
+agent = "exec"
+options = { start = "/bin/web" }
+monitor = { interval = "1s", timeout = "3s" }
+[[group]]
+name = "front"
+members = ["vip", "web"]
+prefer = { alpha = 10 }
+"#;
+
+impl World {
+    pub fn three() -> Self {
+        Self::of(CLUSTER.to_owned())
+    }
+
+    /// The same three nodes without a fence path, as somebody accepted.
+    pub fn without_fencing() -> Self {
+        let (before, rest) = CLUSTER.split_once("[[fence]]").expect("it has one");
+        let (_, after) = rest.split_once("\n[[resource]]").expect("resources follow");
+        let waiver = "waivers = [\"i-accept-that-unfenced-members-block-recovery\"]";
+        Self::of(format!("{waiver}{before}\n[[resource]]{after}"))
+    }
+
+    /// The service stays where it fails.
+    pub fn without_migration() -> Self {
+        Self::of(CLUSTER.replacen("monitor =", "migration_threshold = 0\nmonitor =", 1))
+    }
+
+    /// Another first level of alpha: its outlet feeds nothing, it has read off ever since.
+    pub fn with_a_useless_first_level() -> Self {
+        let level = "[[fence]]\nname = \"blind\"\nagent = \"fence_pdu_snmp\"\noptions = { ip = \"10.0.9.2\" }\n\
+                     outlets = { alpha = [\"99\"] }\n[[fence]]";
+        let text = CLUSTER.replacen("[[fence]]", level, 1);
+        Self::of(format!(
+            "{text}[[level]]\nnode = \"alpha\"\ndevices = [\"blind\"]\n[[level]]\nnode = \"alpha\"\ndevices = [\"pdu\"]\n"
+        ))
+    }
+}

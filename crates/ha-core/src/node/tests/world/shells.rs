@@ -1,0 +1,203 @@
+//! The perfect shells: heartbeats, agents, the power switch, and every effect of a core.
+
+use super::{Due, MS, World};
+use crate::effect::{AgentOp, Effect};
+use crate::input::{AgentOutcome, BeatIn, Input};
+use crate::message::PeerMessage;
+use ha_fencing::{CallAction, CallOutcome};
+use ha_membership::Ages;
+use ha_model::{EffectId, FenceVerdict, NodeId, SessionId};
+
+impl World {
+    pub(super) fn send_beats(&mut self, id: &NodeId) {
+        let sent_at = self.now;
+        let host = &self.hosts[id];
+        if host.node.is_none() {
+            return;
+        }
+        let beats: Vec<_> = host
+            .bodies
+            .iter()
+            .filter(|(to, _)| !self.is_cut(id, to))
+            .map(|(to, body)| {
+                let beat = BeatIn {
+                    from: id.clone(),
+                    link: 0,
+                    received_at: sent_at,
+                    sent_at,
+                    echo: host.heard.get(to).copied(),
+                    ages: Ages::default(),
+                    body: body.clone(),
+                };
+                (to.clone(), beat)
+            })
+            .collect();
+        for (to, beat) in beats {
+            self.at(MS, Due::Beat { to, beat: Box::new(beat) });
+        }
+        self.at(MS * 100, Due::SendBeats { node: id.clone() });
+    }
+
+    pub(super) fn agent(
+        &mut self,
+        id: &NodeId,
+        session: SessionId,
+        effect: EffectId,
+        op: AgentOp,
+        instance: String,
+    ) {
+        let fails = self.stop_fails.contains(&(id.clone(), instance.clone()));
+        let host = self.hosts.get_mut(id).unwrap();
+        let is_running = host.running.contains(&instance);
+        let outcome = match op {
+            AgentOp::Start if self.start_fails.contains(&instance) => {
+                self.journal.push(format!("try {id} {instance}"));
+                AgentOutcome::Failed { why: "it does not start".into() }
+            }
+            AgentOp::Start => {
+                host.running.insert(instance.clone());
+                self.journal.push(format!("start {id} {instance}"));
+                AgentOutcome::Running
+            }
+            AgentOp::Stop if fails => AgentOutcome::Failed { why: "it does not stop".into() },
+            AgentOp::Stop => {
+                if host.running.remove(&instance) {
+                    self.journal.push(format!("stop {id} {instance}"));
+                }
+                AgentOutcome::NotRunning
+            }
+            AgentOp::Monitor | AgentOp::Probe if is_running => AgentOutcome::Running,
+            AgentOp::Monitor | AgentOp::Probe => AgentOutcome::NotRunning,
+        };
+        if self.is_session(id, session) {
+            self.step(id, Input::AgentDone { id: effect, outcome });
+        }
+    }
+
+    pub(super) fn fence(
+        &mut self,
+        id: &NodeId,
+        session: SessionId,
+        effect: EffectId,
+        plug: &str,
+        action: CallAction,
+    ) {
+        let target = match plug {
+            "1" => "alpha",
+            "2" => "beta",
+            "3" => "gamma",
+            _ => "",
+        };
+        let outcome = match action {
+            _ if self.switch_is_dead => CallOutcome::Failed { why: "no answer".into() },
+            CallAction::Off if plug == "99" => CallOutcome::Done,
+            CallAction::Status if plug == "99" => CallOutcome::Read(FenceVerdict::Off),
+            _ if target.is_empty() => CallOutcome::Failed { why: "no such outlet".into() },
+            CallAction::Off => {
+                self.journal.push(format!("cut {target}"));
+                if !self.lie {
+                    self.power_off(target);
+                }
+                CallOutcome::Done
+            }
+            CallAction::On if self.on_fails > 0 => {
+                self.on_fails -= 1;
+                CallOutcome::Failed { why: "busy".into() }
+            }
+            CallAction::On => {
+                self.power_on(target);
+                CallOutcome::Done
+            }
+            CallAction::Status if self.lie && self.journal.iter().any(|l| *l == format!("cut {target}")) => {
+                CallOutcome::Read(FenceVerdict::Off)
+            }
+            CallAction::Status if self.power_of(target) => CallOutcome::Read(FenceVerdict::On),
+            CallAction::Status => CallOutcome::Read(FenceVerdict::Off),
+        };
+        if self.is_session(id, session) && self.hosts[id].is_on {
+            self.step(id, Input::FenceCallDone { id: effect, outcome });
+        }
+    }
+
+    pub(super) fn step(&mut self, id: &NodeId, input: Input) {
+        let now = self.now();
+        let host = self.hosts.get_mut(id).unwrap();
+        if host.is_frozen {
+            return;
+        }
+        let Some(node) = &mut host.node else { return };
+        let effects = node.step(now, input);
+        let session = host.session;
+        for effect in effects {
+            self.effect(id, session, effect);
+        }
+    }
+
+    pub(super) fn effect(&mut self, id: &NodeId, session: SessionId, effect: Effect) {
+        let node = id.clone();
+        match effect {
+            Effect::Persist { id: effect, votes, acted } => {
+                let store = &mut self.hosts.get_mut(id).unwrap().store;
+                if let Some(p) = votes {
+                    store.hard = p.hard;
+                    store.peers = p.peers;
+                    store.snapshot = p.snapshot.or(store.snapshot.take());
+                    if let Some(from) = p.truncate_from {
+                        store.log.retain(|i, _| *i < from.0);
+                    }
+                    store.log.extend(p.append.into_iter().map(|e| (e.index.0, e)));
+                }
+                store.acted = acted.unwrap_or(store.acted);
+                self.at(MS, Due::Persisted { node, session, id: effect });
+            }
+            Effect::Send { to, message } => {
+                if let PeerMessage::Order(order) = &*message {
+                    self.orders.insert(to.clone(), order.clone());
+                }
+                let is_linked = self.hosts[&to].node.is_some() && !self.is_cut(id, &to);
+                if is_linked {
+                    self.at(MS, Due::Message { to, from: node, message });
+                }
+            }
+            Effect::Beat { bodies, .. } => self.hosts.get_mut(id).unwrap().bodies = bodies,
+            Effect::RunAgent(run) => {
+                let instance = run.instance.to_string();
+                self.at(MS * 5, Due::Agent { node, session, id: run.id, op: run.op, instance });
+            }
+            Effect::RunFence(run) if run.agent.as_str().starts_with('(') => {
+                let why = format!("there is no agent {}", run.agent);
+                let delay = self.answer_delay;
+                self.at(delay, Due::NoAgent { node, session, id: run.id, why });
+            }
+            Effect::RunFence(run) => {
+                let delay = self.answer_delay;
+                self.at(delay, Due::Fence { node, session, id: run.id, plug: run.plug, action: run.action });
+            }
+            Effect::AdminReply { id: request, reply } => {
+                self.hosts.get_mut(id).unwrap().replies.insert(request, *reply);
+            }
+            Effect::Tell(event) => {
+                if self.leaders().first() == Some(id) {
+                    self.notices.push(event.notice);
+                }
+            }
+            Effect::TellLocal(notice) => self.notices.push(notice),
+            Effect::Deadline(at) => {
+                let at = at.max(self.now);
+                let host = self.hosts.get_mut(id).unwrap();
+                if host.wake.is_none_or(|w| at < w) {
+                    host.wake = Some(at);
+                    self.seq += 1;
+                    self.queue.insert((at, self.seq), Due::Wake { node, session });
+                }
+            }
+            Effect::CancelFence { id: effect } => {
+                let is_it =
+                    |due: &Due| matches!(due, Due::Fence { node: n, id, .. } if (n, *id) == (&node, effect));
+                self.queue.retain(|_, due| !is_it(due));
+            }
+            Effect::Grant { .. } | Effect::CancelAgent { .. } | Effect::ConfigInForce(_) => {}
+            Effect::Halt { why } => panic!("{id} halted: {why}"),
+        }
+    }
+}
