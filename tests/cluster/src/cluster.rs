@@ -17,6 +17,9 @@ use tempfile::TempDir;
 pub const SOON: Duration = Duration::from_secs(20);
 /// Limit of waits that contain a time of the cluster's own (a dwell, a grace), or a switch's.
 pub const LONG: Duration = Duration::from_secs(60);
+/// Limit for a cluster to form with profile `fast`: while a machine is so busy that heartbeats come later than `t_lost`,
+/// nobody leads for long.
+const FAST_FORMS: Duration = Duration::from_secs(150);
 /// How often a condition is looked at that costs a process to look at.
 const LOOK: Duration = Duration::from_millis(25);
 
@@ -68,7 +71,9 @@ impl Cluster {
         let arp = lab.arp_watch("arp", plan.address).expect("the watch starts");
         let cluster = Self { lab, client, arp, orderly_until_ns: Cell::new(0), dir };
         if plan.wait_for_service {
-            cluster.wait_for_service();
+            let limit = if plan.profile == "fast" { FAST_FORMS } else { LONG };
+            cluster.client.wait_ok(limit).expect("the service answers");
+            cluster.wait("the cluster to be quiet", limit, || cluster.is_quiet());
         }
         cluster
     }
