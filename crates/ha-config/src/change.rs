@@ -40,6 +40,14 @@ pub enum ChangeKind {
     },
 }
 
+/// How a cluster gets other nodes, links or votes today, as the end of a sentence.
+pub const FORM_ANEW: &str = "form the cluster anew: stop every resource, then hanode on every node; move its data \
+                             directory away; put the new file on every node (and a new node's keys); start hanode";
+
+/// How a running cluster gets times that the votes rest on, as the end of a sentence.
+pub const PACE_ANEW: &str =
+    "change the file on every node, stop hanode on all of them, start it again, then apply the file";
+
 /// What a change does to what runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Consequence {
@@ -47,62 +55,127 @@ pub enum Consequence {
     NextTime,
     /// It starts where the scores say.
     Starts,
+    /// It is new and disabled.
+    StaysStopped,
     /// It stops.
     Stops,
-    /// It stops with its old settings and starts with the new ones.
-    Restart,
+    /// What it is changes; not while it runs.
+    StopFirst,
+    /// It is gone; not while it runs.
+    StopForGood,
     /// It, or what depends on it, may move.
     MayMove,
     /// Members may move to join the group, and restart for the new order.
     Reordered,
-    /// Everything on the node stops there first.
-    StopsOnNode,
-    /// The node connects anew.
-    Reconnects,
-    /// The set of voters changes in two steps.
-    VotersChange,
-    /// The node joins when it is started.
-    Joins,
-    /// The node leaves for good.
-    Leaves,
+    /// Nodes, their roles, links and votes stay.
+    NodesStay,
+    /// A node cannot be taken out.
+    NodeStaysIn,
+    /// The next fence uses it.
+    NextFence,
     /// The path proves nothing until outlets were read on again.
     EvidenceLapses,
-    /// The node cannot be fenced any more.
+    /// The node cannot be fenced by it any more.
     PathGone,
     /// Every node adopts the times together.
     NewPace,
+    /// Each node reads it from its own file.
+    NextDaemonStart,
+    /// The votes rest on it: as every voter was started.
+    VotesRestOnIt,
     /// What is refused and what is accepted changes.
     SafetyChanges,
     /// A cluster keeps its name for life.
     NewIdentity,
 }
 
+/// When the cluster does not take a change, and the whole file with it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Refused {
+    /// It is taken.
+    Never,
+    /// While the resource may be running.
+    WhileItRuns,
+    /// While a node that it concerns is lost or being fenced, and not proven off.
+    WhileUnproven,
+    /// While the daemons were started with another one.
+    UntilRestarted,
+    /// Always.
+    Always,
+}
+
 impl Consequence {
-    /// In words that follow "it", without a full stop.
+    /// When the cluster refuses it.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn refused(self) -> Refused {
         match self {
+            Consequence::NextTime
+            | Consequence::Starts
+            | Consequence::StaysStopped
+            | Consequence::Stops
+            | Consequence::MayMove
+            | Consequence::Reordered
+            | Consequence::NewPace
+            | Consequence::NextDaemonStart
+            | Consequence::SafetyChanges => Refused::Never,
+            Consequence::StopFirst | Consequence::StopForGood => Refused::WhileItRuns,
+            Consequence::NextFence | Consequence::EvidenceLapses | Consequence::PathGone => {
+                Refused::WhileUnproven
+            }
+            Consequence::VotesRestOnIt => Refused::UntilRestarted,
+            Consequence::NodesStay | Consequence::NodeStaysIn | Consequence::NewIdentity => Refused::Always,
+        }
+    }
+
+    /// In words without a full stop, as the cluster will do it.
+    fn words(self, item: &Item) -> String {
+        let name = item.name();
+        let fixed = match self {
             Consequence::NextTime => "used from the next time on; nothing that runs is touched",
             Consequence::Starts => "it will be started",
+            Consequence::StaysStopped => "it is not started: it is disabled",
             Consequence::Stops => "it will be stopped",
-            Consequence::Restart => "it will be restarted",
+            Consequence::StopFirst => {
+                return format!(
+                    "refused while it runs: first hactl resource stop {name}, then apply, then hactl resource start {name}"
+                );
+            }
+            Consequence::StopForGood => {
+                return format!("refused while it runs: first hactl resource stop {name}, then apply");
+            }
             Consequence::MayMove => "it may move",
             Consequence::Reordered => "members may move and restart to follow it",
-            Consequence::StopsOnNode => "everything that runs there will be stopped or moved",
-            Consequence::Reconnects => "the node connects anew; nothing that runs is touched",
-            Consequence::VotersChange => "the voters change by joint consensus",
-            Consequence::Joins => "it joins when its daemon is started there",
-            Consequence::Leaves => {
-                "everything that runs there will be stopped or moved, then its certificate is revoked"
+            Consequence::NodesStay => {
+                return format!(
+                    "refused: a cluster keeps its nodes, their roles, links and votes; {FORM_ANEW}"
+                );
+            }
+            Consequence::NodeStaysIn => {
+                return format!(
+                    "refused: a cluster keeps its nodes; take work off it with: hactl node standby {name}"
+                );
+            }
+            Consequence::NextFence => {
+                "used from the next fence on; refused while a node is lost or being fenced and not proven off"
             }
             Consequence::EvidenceLapses => {
-                "the path proves nothing until its outlets were read on again (`hactl fence test`)"
+                "the path proves nothing until its outlets were read on again (`hactl fence test`); refused while a \
+                 node on it is lost or being fenced and not proven off"
             }
-            Consequence::PathGone => "what it fenced loses this path; refused while a fence request is open",
+            Consequence::PathGone => {
+                "what it fenced loses this path; refused while such a node is lost or being fenced and not proven off"
+            }
             Consequence::NewPace => "all nodes adopt it together; nothing that runs is touched",
+            Consequence::NextDaemonStart => {
+                "each hanode takes it from the file on its own node when it starts: put this file there too"
+            }
+            Consequence::VotesRestOnIt => {
+                return format!("refused while hanode runs with the old one: {PACE_ANEW}");
+            }
             Consequence::SafetyChanges => "`hactl status` shows every waiver that stands",
             Consequence::NewIdentity => "refused: a cluster keeps its name for life",
-        }
+        };
+        fixed.to_owned()
     }
 }
 
@@ -118,21 +191,32 @@ pub struct Change {
 }
 
 impl Item {
+    fn name(&self) -> &str {
+        match self {
+            Item::Cluster | Item::Timing => "",
+            Item::Node(id) | Item::Levels(id) => id.as_str(),
+            Item::Device(id) => id.as_str(),
+            Item::Resource(id) => id.as_str(),
+            Item::Group(id) => id.as_str(),
+        }
+    }
+
     pub(crate) fn when_added(&self) -> Consequence {
         match self {
-            Item::Node(_) => Consequence::Joins,
+            Item::Node(_) => Consequence::NodesStay,
             Item::Device(_) => Consequence::EvidenceLapses,
+            Item::Levels(_) => Consequence::NextFence,
             Item::Resource(_) => Consequence::Starts,
             Item::Group(_) => Consequence::Reordered,
-            Item::Levels(_) | Item::Cluster | Item::Timing => Consequence::NextTime,
+            Item::Cluster | Item::Timing => Consequence::NextTime,
         }
     }
 
     pub(crate) fn when_removed(&self) -> Consequence {
         match self {
-            Item::Node(_) => Consequence::Leaves,
+            Item::Node(_) => Consequence::NodeStaysIn,
             Item::Device(_) | Item::Levels(_) => Consequence::PathGone,
-            Item::Resource(_) => Consequence::Stops,
+            Item::Resource(_) => Consequence::StopForGood,
             Item::Group(_) => Consequence::MayMove,
             Item::Cluster | Item::Timing => Consequence::NextTime,
         }
@@ -154,9 +238,9 @@ impl fmt::Display for Item {
 }
 
 impl fmt::Display for Change {
-    /// `resource web: option start changes from /bin/a to /bin/b: it will be restarted`
+    /// `resource web: priority changes from 0 to 5: it may move`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (item, words) = (&self.item, self.consequence.words());
+        let (item, words) = (&self.item, self.consequence.words(&self.item));
         match &self.kind {
             ChangeKind::Added => write!(f, "{item}: new: {words}"),
             ChangeKind::Removed => write!(f, "{item}: removed: {words}"),

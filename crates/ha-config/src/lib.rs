@@ -28,7 +28,7 @@ mod syntax;
 mod timing_fields;
 mod walk;
 
-pub use change::{Change, ChangeKind, Consequence, Item};
+pub use change::{Change, ChangeKind, Consequence, FORM_ANEW, Item, PACE_ANEW, Refused};
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span, render};
 pub use diff::diff;

@@ -1,8 +1,9 @@
-//! Applying entries: nodes, configuration, wishes. Fencing is in `fences`, permissions and observations in `runs`.
+//! Applying entries: nodes, configuration. Fencing is in `fences`, permissions and observations in `runs`, operators'
+//! wishes in `wishes`.
 
 use super::{Applied, ClusterState, ConfigInForce, NodeRecord, Power};
 use ha_config::parse;
-use ha_model::{Entry, Incarnation, Index, LogEntry, NodeId, Notice, Origin, SessionId, Wish};
+use ha_model::{Entry, Incarnation, Index, LogEntry, NodeId, Notice, Origin, SessionId};
 use ha_scheduler::NodeStatus;
 use std::sync::Arc;
 
@@ -15,7 +16,10 @@ impl ClusterState {
     pub fn apply(&mut self, index: Index, log_entry: &LogEntry) -> Applied {
         let is_config = matches!(log_entry.entry, Entry::Config { .. });
         let (notices, is_config_new) = match self.apply_entry(index, log_entry) {
-            Ok(notices) => (notices, is_config),
+            Ok(notices) => {
+                self.drop_idle_restarts();
+                (notices, is_config)
+            }
             Err(why) => (vec![Notice::EntryVoid { index, why }], false),
         };
         for notice in &notices {
@@ -119,6 +123,7 @@ impl ClusterState {
         for node in parsed.config.nodes.keys() {
             self.nodes.entry(node.clone()).or_default();
         }
+        self.wishes_after(&parsed.config);
         let sha = parsed.config.sha256;
         self.config = Some(ConfigInForce {
             name: name.to_owned(),
@@ -187,57 +192,5 @@ impl ClusterState {
         }
         self.known_node(node)?.status = NodeStatus::Member;
         Ok(notices)
-    }
-
-    fn apply_wish(&mut self, origin: &Origin, wish: &Wish) -> Result<Vec<Notice>, Void> {
-        let what = match wish {
-            Wish::Standby { node, on } => {
-                self.known_node(node)?.standby = on.then(|| origin.clone());
-                format!("node {} {node}", if *on { "standby" } else { "online" })
-            }
-            Wish::Enabled { resource, enabled } => match enabled {
-                Some(on) => {
-                    self.wishes.enabled.insert(resource.clone(), (*on, origin.clone()));
-                    format!("resource {} {resource}", if *on { "start" } else { "stop" })
-                }
-                None => {
-                    self.wishes.enabled.remove(resource);
-                    format!("resource {resource}: as the file says")
-                }
-            },
-            Wish::Restart { resource } => {
-                self.wishes.restart.insert(resource.clone(), origin.clone());
-                format!("resource restart {resource}")
-            }
-            Wish::Move { resource, to: Some(to), until } => {
-                self.wishes.moves.insert(resource.clone(), (to.clone(), *until, origin.clone()));
-                format!("resource move {resource} {to}")
-            }
-            Wish::Move { resource, to: None, .. } => {
-                self.wishes.moves.remove(resource);
-                format!("resource move {resource}: wish taken back")
-            }
-            Wish::Cleanup { resource, node } => {
-                for (name, by_node) in &mut self.failures {
-                    if resource.as_ref().is_none_or(|r| r == name) {
-                        by_node.retain(|n, _| node.as_ref().is_some_and(|wanted| wanted != n));
-                    }
-                }
-                self.failures.retain(|_, by_node| !by_node.is_empty());
-                let of = resource.as_ref().map_or("everything", |r| r.as_str());
-                format!("resource cleanup {of}")
-            }
-            Wish::ReleaseHold { node } => {
-                let record = self.known_node(node)?;
-                record.is_held = false;
-                record.fenced_at.clear();
-                format!("node {node}: hold released")
-            }
-        };
-        let by = match origin {
-            Origin::Admin { who, .. } => who.clone(),
-            Origin::File { .. } | Origin::Cib { .. } | Origin::Default => origin.to_string(),
-        };
-        Ok(vec![Notice::Asked { by, what }])
     }
 }

@@ -1,9 +1,21 @@
 //! What a new configuration must not do to what runs or is unproven (S19). Asked by the leader before it proposes,
 //! for the sake of the operator; and again when the entry is applied, because what was proposed before it counts.
 
-use super::ClusterState;
-use ha_model::{ClusterConfig, NodeId};
+use super::{ClusterState, InstanceRecord};
+use ha_config::FORM_ANEW;
+use ha_model::{ClusterConfig, InstanceId, InstanceState, NodeId, ResourceConfig, ResourceId};
 use ha_scheduler::NodeStatus;
+
+/// Where something may be up, what is surest first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Trace {
+    /// It was permitted, or said to be, there.
+    MayRun(NodeId),
+    /// It was, or may have been, when the node was lost.
+    Lost(NodeId),
+    /// The node takes part and has not said.
+    Unknown(NodeId),
+}
 
 /// Why not, and what to do.
 type Refusal = (String, String);
@@ -18,21 +30,58 @@ impl ClusterState {
             .or_else(|| self.why_not_paths(old, new))
     }
 
+    /// What runs keeps what it was started with until it is stopped by that: other options would look for it, and
+    /// stop it, elsewhere.
     fn why_not_resources(&self, old: &ClusterConfig, new: &ClusterConfig) -> Option<Refusal> {
-        for (id, resource) in &old.resources {
-            let is_open = self.may_run.values().find(|m| m.instance.as_str() == id.as_str());
-            let Some(open) = is_open else { continue };
-            let is_same = new.resources.get(id).is_some_and(|n| {
-                (&n.agent, &n.options, &n.objects) == (&resource.agent, &resource.options, &resource.objects)
-            });
-            if !is_same {
-                return Some((
-                    format!("{id} may be running on {}: what it is cannot change under it", open.node),
-                    format!("hactl resource stop {id}, then apply, then hactl resource start {id}"),
-                ));
-            }
+        old.resources.iter().find_map(|(id, resource)| {
+            let (then, what) = match new.resources.get(id) {
+                Some(n) if n.runs_as(resource) => return None,
+                Some(_) => (format!(", then hactl resource start {id}"), "what it is cannot change"),
+                None => (String::new(), "it cannot be removed"),
+            };
+            let stop = format!("hactl resource stop {id}, then apply{then}");
+            Some(match self.trace_of(old, id, resource)? {
+                Trace::MayRun(node) => (format!("{id} may be running on {node}: {what} under it"), stop),
+                Trace::Lost(node) => (
+                    format!("{id} may be running on {node}, which is lost: {what} under it"),
+                    format!("wait for {node}, or prove it off: hactl fence off {node}"),
+                ),
+                Trace::Unknown(node) => (
+                    format!("{node} has not said yet whether {id} runs there: {what} under it"),
+                    "apply it again in a moment; hactl status says what holds the node up".to_owned(),
+                ),
+            })
+        })
+    }
+
+    /// Where a resource may be up; `None`: surely nowhere.
+    fn trace_of(&self, config: &ClusterConfig, id: &ResourceId, resource: &ResourceConfig) -> Option<Trace> {
+        let instance = InstanceId::from(id.as_str());
+        if let Some(open) = self.may_run.values().find(|m| m.instance == instance) {
+            return Some(Trace::MayRun(open.node.clone()));
         }
-        None
+        let by_node = self.instances.get(&instance);
+        // Nothing exclusive is up without a permission, unless somebody started it by hand.
+        let needs_word = resource.objects.is_empty();
+        let traces = config.members().filter_map(|node| {
+            let state =
+                by_node.and_then(|n| n.get(node)).map_or(InstanceState::Unknown, InstanceRecord::state);
+            let is_known = !matches!(state, InstanceState::Unknown | InstanceState::Probing);
+            let is_lost = match self.node(node).map(|r| r.status)? {
+                NodeStatus::Member => false,
+                NodeStatus::Lost => true,
+                NodeStatus::Unseen | NodeStatus::Condemned | NodeStatus::Off | NodeStatus::Left => {
+                    return None;
+                }
+            };
+            match (is_known, is_lost) {
+                _ if state == InstanceState::Stopped || !(is_known || needs_word) => None,
+                (true, false) => Some(Trace::MayRun(node.clone())),
+                (false, false) => Some(Trace::Unknown(node.clone())),
+                (_, true) => Some(Trace::Lost(node.clone())),
+            }
+        });
+        traces.min()
     }
 
     fn why_not_paths(&self, old: &ClusterConfig, new: &ClusterConfig) -> Option<Refusal> {
@@ -57,21 +106,18 @@ fn why_not_nodes(old: &ClusterConfig, new: &ClusterConfig) -> Option<Refusal> {
         match new.nodes.get(id) {
             Some(n) if (n.role, &n.links, n.votes) == (node.role, &node.links, node.votes) => {}
             Some(_) => {
-                return Some((
-                    format!("{id}: role, vote and links cannot change while the cluster runs"),
-                    "leave the [[node]] as it is".to_owned(),
-                ));
+                return Some((format!("{id}: role, vote and links cannot change"), FORM_ANEW.to_owned()));
             }
             None => {
                 return Some((
-                    format!("{id} cannot be removed while the cluster runs"),
-                    format!("take work off it with: hactl node standby {id}"),
+                    format!("{id} cannot be removed"),
+                    format!("take work off it with: hactl node standby {id}; or {FORM_ANEW}"),
                 ));
             }
         }
     }
     let id = new.nodes.keys().find(|id| !old.nodes.contains_key(*id))?;
-    Some((format!("{id} cannot be added while the cluster runs"), String::new()))
+    Some((format!("{id} cannot be added"), FORM_ANEW.to_owned()))
 }
 
 /// Level by level, the hashes of the devices that must all succeed.

@@ -11,6 +11,7 @@ mod runs;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
 pub use records::*;
 pub use snapshot::Overlay;
