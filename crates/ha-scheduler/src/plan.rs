@@ -60,7 +60,9 @@ pub struct Action {
     pub why: String,
 }
 
-/// Every kind of action there is. What cannot be executed yet is refused when configured, never ignored.
+/// Every kind of action there is. Probe, start, stop and fence are planned; no cluster file can ask for the others yet
+/// (unknown keys are errors), so no plan has them. A plan that has one all the same is not carried out: the core holds
+/// and says so (S20).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ActionKind {
     /// Find out whether it runs.

@@ -177,6 +177,21 @@ proptest! {
             resource.objects.reverse();
         }
         prop_assert_eq!(&plan, &c.plan(), "the order of objects means nothing");
+        for a in plan.actions.iter().chain(plan.waiting.iter().map(|w| &w.action)) {
+            let is_carried_out = match a.kind {
+                ActionKind::Probe | ActionKind::Start | ActionKind::Stop => a.instance.is_some(),
+                ActionKind::Fence { .. } => a.instance.is_none(),
+                ActionKind::Promote
+                | ActionKind::Demote
+                | ActionKind::MigrateTo { .. }
+                | ActionKind::MigrateFrom { .. }
+                | ActionKind::Notify
+                | ActionKind::Reload
+                | ActionKind::Monitor
+                | ActionKind::Unfence => false,
+            };
+            prop_assert!(is_carried_out, "the core cannot carry out {a:?}");
+        }
         for (a, ix) in plan.actions.iter().zip(0u32..) {
             let before: Vec<&Action> = plan
                 .edges

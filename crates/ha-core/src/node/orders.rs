@@ -6,8 +6,8 @@ use super::lead::Key;
 use crate::message::{Order, OrderOp, PeerMessage, Report};
 use crate::state::{NodeRecord, Overlay};
 use ha_model::{
-    Entry, FenceReason, Incarnation, InstanceId, InstanceState, NodeId, Now, ObjectId, OrderStamp,
-    ResourceConfig, ResourceId, SessionId,
+    ClusterConfig, Entry, FenceReason, Incarnation, InstanceId, InstanceState, Level, NodeId, Now, ObjectId,
+    OrderStamp, ResourceConfig, ResourceId, SessionId,
 };
 use ha_scheduler::{Action, ActionKind, History, NodeStatus, Plan};
 use std::collections::BTreeSet;
@@ -91,7 +91,7 @@ impl Node {
                 | ActionKind::Unfence,
                 _,
             ) => {
-                // Refused when configured; a plan that has one all the same is a planner's failure (S20).
+                // No configuration asks for these: a plan that has one is a planner's failure (S20).
                 if let Some(lead) = &mut self.lead {
                     lead.hold = Some(format!("planner failed: {:?} cannot be executed", action.kind));
                 }
@@ -108,8 +108,16 @@ impl Node {
     fn queue_order(&mut self, now: Now, action: &Action, instance: &InstanceId, op: OrderOp) {
         let node = &action.node;
         let Some(spec) = self.config.resources.get(&ResourceId::from(instance.as_str())).cloned() else {
+            // The guard of configurations keeps what runs configured; an order needs its agent and options.
+            let text = format!(
+                "{instance} is active on {node}, and no configuration names it: stop it there by hand"
+            );
+            self.warn(Level::Warning, text);
             return;
         };
+        if op == OrderOp::Start && spec.objects.is_empty() && self.may_change_soon() {
+            return; // planned again as soon as that is applied
+        }
         let Some((incarnation, session)) = self.life_of(node) else { return };
         let key = (node.clone(), instance.clone());
         let Some(lead) = &mut self.lead else { return };
@@ -131,6 +139,35 @@ impl Node {
                 Entry::MayRun { objects, instance: instance.clone(), node: node.clone(), incarnation, stamp };
             self.propose(now, Key::MayRun(node.clone(), instance.clone()), entry);
         }
+    }
+
+    /// A request is proposed and not applied yet: it may be a configuration. The log checks the permission of what is
+    /// exclusive; what needs none is not started from what may be no more in force when it starts.
+    fn may_change_soon(&self) -> bool {
+        self.lead.as_ref().is_some_and(|l| l.proposed.keys().any(|k| matches!(k, Key::Admin(_))))
+    }
+
+    /// Why a configuration must wait for what the log does not know: a start of what needs no permission, under way,
+    /// by us or by a leader before us.
+    pub(super) fn why_not_yet(&self, new: &ClusterConfig) -> Option<(String, String)> {
+        let lead = self.lead.as_ref()?;
+        let again = "apply it again in a moment".to_owned();
+        let changed =
+            self.config.resources.iter().filter(|(id, r)| {
+                r.objects.is_empty() && !new.resources.get(*id).is_some_and(|n| n.runs_as(r))
+            });
+        for (id, _) in changed {
+            let is_start = |q: &QueuedOrder| q.order.op == OrderOp::Start;
+            let mut under_way = lead.in_flight.iter().filter(|(_, (_, q))| is_start(q));
+            if let Some(((node, _), _)) = under_way.find(|((_, i), _)| i.as_str() == id.as_str()) {
+                return Some((format!("{id} is just being started on {node}"), again));
+            }
+            let mut members = self.config.members().filter(|n| self.life_of(n).is_some());
+            if let Some(node) = members.find(|n| !lead.ready.contains_key(*n)) {
+                return Some((format!("{node} has not said yet whether {id} runs there"), again));
+            }
+        }
+        None
     }
 
     fn life_of(&self, node: &NodeId) -> Option<(Incarnation, SessionId)> {
