@@ -290,12 +290,12 @@ pub enum Wish {
         /// On or off.
         on: bool,
     },
-    /// Start or stop, whatever the file says; `None` takes the wish back.
+    /// Start or stop, whatever the file says; no wish is kept where the file says the same.
     Enabled {
         /// The resource.
         resource: ResourceId,
-        /// Wish.
-        enabled: Option<bool>,
+        /// Start.
+        enabled: bool,
     },
     /// Stop and start once.
     Restart {

@@ -2,7 +2,7 @@
 
 use super::Node;
 use super::admin::{Outcome, refused};
-use ha_config::{nearest, parse};
+use ha_config::{PACE_ANEW, nearest, parse};
 use ha_model::{
     AdminReply, AdminRequest, ClusterConfig, Entry, Evidence, FenceProof, FenceReason, NodeId, Notice, Now,
     Origin, ProofScope, ResourceId, WallMs, Wish,
@@ -32,14 +32,30 @@ impl Node {
             }
             AdminRequest::NodeOnline { node } => self.node_online(now, origin(None), node),
             AdminRequest::ResourceStart { resource } => {
-                let message = format!("{resource} shall run, whatever the file says");
-                self.wish(now, origin(None), Wish::Enabled { resource, enabled: Some(true) }, message)
+                let message = match self.is_enabled_in_file(&resource) {
+                    true => format!("{resource} shall run, as the file says"),
+                    false => {
+                        format!(
+                            "{resource} shall run, though the file disables it, until: hactl resource stop {resource}"
+                        )
+                    }
+                };
+                self.wish(now, origin(None), Wish::Enabled { resource, enabled: true }, message)
             }
             AdminRequest::ResourceStop { resource } => {
-                let message = format!("{resource} shall not run until: hactl resource start {resource}");
-                self.wish(now, origin(None), Wish::Enabled { resource, enabled: Some(false) }, message)
+                let message = match self.is_enabled_in_file(&resource) {
+                    true => format!("{resource} shall not run until: hactl resource start {resource}"),
+                    false => format!("{resource} shall not run, as the file says"),
+                };
+                self.wish(now, origin(None), Wish::Enabled { resource, enabled: false }, message)
             }
             AdminRequest::ResourceRestart { resource } => {
+                if let Some(why) = self.state.why_not_restart(&resource) {
+                    return refused(
+                        why,
+                        format!("hactl status says why; to have it run: hactl resource start {resource}"),
+                    );
+                }
                 let message = format!("{resource} is stopped and started once");
                 self.wish(now, origin(None), Wish::Restart { resource }, message)
             }
@@ -68,6 +84,10 @@ impl Node {
 
     fn wish(&mut self, now: Now, origin: Origin, wish: Wish, message: String) -> Outcome {
         self.propose_request(now, Entry::Wish { origin, wish }, message)
+    }
+
+    fn is_enabled_in_file(&self, resource: &ResourceId) -> bool {
+        self.config.resources.get(resource).is_some_and(|r| r.enabled)
     }
 
     /// A name that does not exist, with the nearest that does.
@@ -122,7 +142,8 @@ impl Node {
                 );
             }
         };
-        if let Some((why, help)) = self.state.why_not_config(&new).or_else(|| self.why_not_pace(&new)) {
+        let why_not = self.state.why_not_config(&new).or_else(|| self.why_not_pace(&new));
+        if let Some((why, help)) = why_not.or_else(|| self.why_not_yet(&new)) {
             return refused(why, help);
         }
         let message = format!("{name} is in force");
@@ -135,8 +156,7 @@ impl Node {
         ((started.t_lost, started.t_lease) != (new.t_lost, new.t_lease)).then(|| {
             (
                 "t_lost and t_lease cannot change while the cluster runs: the votes rest on them".to_owned(),
-                "change the file on every node, stop hanode on all of them, start it again, then apply the file"
-                    .to_owned(),
+                PACE_ANEW.to_owned(),
             )
         })
     }

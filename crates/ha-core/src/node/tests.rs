@@ -6,6 +6,7 @@ mod alone;
 pub(super) mod chaos;
 mod fencing;
 mod halt;
+mod settings;
 mod world;
 
 use crate::message::{OrderOp, PeerMessage};

@@ -15,9 +15,8 @@ impl ClusterState {
                 format!("node {} {node}", if *on { "standby" } else { "online" })
             }
             Wish::Enabled { resource, enabled } => {
-                let in_file = self.configured(resource)?.enabled;
-                let on = enabled.unwrap_or(in_file);
-                if on == in_file {
+                let on = *enabled;
+                if on == self.configured(resource)?.enabled {
                     self.wishes.enabled.remove(resource); // as the file says: nothing is pinned over it
                 } else {
                     self.wishes.enabled.insert(resource.clone(), (on, origin.clone()));
@@ -26,8 +25,8 @@ impl ClusterState {
             }
             Wish::Restart { resource } => {
                 self.configured(resource)?;
-                if !self.is_up(resource) {
-                    return Err(format!("{resource} does not run: there is nothing to restart"));
+                if let Some(why) = self.why_not_restart(resource) {
+                    return Err(why);
                 }
                 self.wishes.restart.insert(resource.clone(), origin.clone());
                 format!("resource restart {resource}")
@@ -69,12 +68,14 @@ impl ClusterState {
         found.ok_or_else(|| format!("no resource {resource} is configured"))
     }
 
-    /// Whether it is up, or comes up, on a node that takes part.
-    fn is_up(&self, resource: &ResourceId) -> bool {
+    /// Why it cannot be restarted: it is not up, nor comes up, on a node that takes part.
+    #[must_use]
+    pub fn why_not_restart(&self, resource: &ResourceId) -> Option<String> {
         let by_node = self.instances.get(&InstanceId::from(resource.as_str()));
         let is_up =
             |state| matches!(state, InstanceState::Starting | InstanceState::Running | InstanceState::Failed);
-        by_node.is_some_and(|n| n.iter().any(|(node, r)| self.takes_part(node) && is_up(r.state())))
+        let is_any = by_node.is_some_and(|n| n.iter().any(|(id, r)| self.takes_part(id) && is_up(r.state())));
+        (!is_any).then(|| format!("{resource} does not run: there is nothing to restart"))
     }
 
     fn takes_part(&self, node: &ha_model::NodeId) -> bool {

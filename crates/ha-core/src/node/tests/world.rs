@@ -77,6 +77,8 @@ pub struct World {
     pub on_fails: u32,
     pub answer_delay: Duration,
     pub stop_fails: BTreeSet<(NodeId, String)>,
+    /// The command with which each service was last started.
+    pub commands: BTreeMap<String, String>,
     pub start_fails: BTreeSet<String>,
 }
 
@@ -108,6 +110,7 @@ impl World {
             on_fails: 0,
             answer_delay: MS * 5,
             stop_fails: BTreeSet::new(),
+            commands: BTreeMap::new(),
             start_fails: BTreeSet::new(),
         };
         for name in ["alpha", "beta", "gamma"] {

@@ -8,7 +8,7 @@ fn by() -> Origin {
 }
 
 fn enabled(on: bool) -> Entry {
-    Entry::Wish { origin: by(), wish: Wish::Enabled { resource: "db".into(), enabled: Some(on) } }
+    Entry::Wish { origin: by(), wish: Wish::Enabled { resource: "db".into(), enabled: on } }
 }
 
 fn restart() -> Entry {

@@ -115,6 +115,11 @@ impl World {
         self.step(&id, Input::ProcessExited { instance: instance.into(), how });
     }
 
+    /// A process ends and the kernel tells nobody: only a check finds out.
+    pub fn die_unseen(&mut self, name: &str, instance: &str) {
+        assert!(self.hosts.get_mut(&name.into()).unwrap().running.remove(instance));
+    }
+
     /// A leader that hands over to nobody, for the sake of no node.
     pub fn refuse_hand_over(&mut self, leader: &NodeId) {
         let names = self.names();

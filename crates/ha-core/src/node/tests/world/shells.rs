@@ -162,6 +162,9 @@ impl World {
             Effect::Beat { bodies, .. } => self.hosts.get_mut(id).unwrap().bodies = bodies,
             Effect::RunAgent(run) => {
                 let instance = run.instance.to_string();
+                if let (AgentOp::Start, Some(command)) = (run.op, run.options.get("start")) {
+                    self.commands.insert(instance.clone(), command.clone());
+                }
                 self.at(MS * 5, Due::Agent { node, session, id: run.id, op: run.op, instance });
             }
             Effect::RunFence(run) if run.agent.as_str().starts_with('(') => {
