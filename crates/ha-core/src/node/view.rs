@@ -216,6 +216,7 @@ impl Node {
             let left = (until.0 - now.wall.0) / 1000;
             why = Some(format!("moved to {to} {origin}; the wish holds for {left} s more"));
         }
+        why = self.with_pin(id, why);
         let spec = self.spec_of(&instance);
         let failures = self.state.failure_views(&self.config, now.wall);
         ResourceRow {
@@ -231,6 +232,15 @@ impl Node {
                 .unwrap_or_default(),
             why,
         }
+    }
+
+    /// What is wrong with a resource, if anything, and that it runs over the file, if it does.
+    fn with_pin(&self, id: &ResourceId, why: Option<String>) -> Option<String> {
+        let Some((true, by)) = self.state.wishes.enabled.get(id) else { return why };
+        let pin = format!(
+            "started as asked ({by}), though the cluster file disables it; hactl resource stop {id} takes that back"
+        );
+        Some(why.map_or(pin.clone(), |why| format!("{why}; {pin}")))
     }
 
     /// Why a resource should not run: the cluster file says so, and no operator says anything else.

@@ -151,5 +151,16 @@ fn a_resource_that_the_file_disables_should_not_run() {
     assert_eq!((disabled.is_wanted, disabled.state.as_str()), (false, "stopped"));
     assert!(disabled.why.unwrap().starts_with("disabled in the cluster file (new.toml:"));
     world.ask(other.as_str(), AdminRequest::ResourceStart { resource: "web".into() });
-    assert!(row(&mut world, &other).is_wanted, "an operator's order goes before the file");
+    let started = row(&mut world, &other);
+    assert!(started.is_wanted, "an operator's order goes before the file");
+    let why = started.why.unwrap();
+    assert!(why.contains("started as asked (by test on "), "{why}");
+    assert!(why.ends_with("hactl resource stop web takes that back"), "{why}");
+    world.ask(other.as_str(), AdminRequest::ResourceStop { resource: "web".into() });
+    let disabled = row(&mut world, &leader);
+    assert!(!disabled.is_wanted);
+    assert!(
+        disabled.why.unwrap().starts_with("disabled in the cluster file (new.toml:"),
+        "nobody's wish now"
+    );
 }
