@@ -22,7 +22,7 @@ const EVENTS: usize = 256;
 /// Where the agents live.
 #[derive(Clone, Debug)]
 pub struct AgentsConfig {
-    /// Where their processes are held.
+    /// Where their processes are held; what it says of its limitation is for the operator.
     pub root: CgroupRoot,
     /// For marks and output of services, and this daemon's own: made if missing. Must outlive the daemon and be empty
     /// after a boot (`/run/…`).
@@ -55,9 +55,6 @@ impl Agents {
     /// When the state directory cannot be made, read or written.
     pub fn new(config: AgentsConfig) -> io::Result<(Self, mpsc::Receiver<ProcessExited>)> {
         std::fs::create_dir_all(&config.state_dir)?;
-        if let Some(limitation) = config.root.limitation() {
-            tracing::warn!("{limitation}");
-        }
         // The contract of fencing: an agent does not outlive its executor's session.
         end_earlier_agents(&config.root, &config.state_dir)?;
         let (events, received) = mpsc::channel(EVENTS);

@@ -126,8 +126,12 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let writer = favoured(SHELL_NICE, || StoreWriter::start(store, ha_transport::boot_now, on_done))
         .map_err(system("starting the store's thread"))?;
 
+    let root = CgroupRoot::detect(me.as_str());
+    if let Some(text) = root.limitation() {
+        let _ = inputs.try_send(Input::Warning { level: Level::Alarm, text });
+    }
     let (agents, exits) = Agents::new(AgentsConfig {
-        root: CgroupRoot::detect(me.as_str()),
+        root,
         state_dir: options.run.join("agents"),
         fence_dirs: options.fence_agents.clone(),
     })
