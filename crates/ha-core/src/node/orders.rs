@@ -3,6 +3,7 @@
 
 use super::Node;
 use super::lead::Key;
+use super::warnings::About;
 use crate::message::{Order, OrderOp, PeerMessage, Report};
 use crate::state::{NodeRecord, Overlay};
 use ha_model::{
@@ -112,7 +113,7 @@ impl Node {
             let text = format!(
                 "{instance} is active on {node}, and no configuration names it: stop it there by hand"
             );
-            self.warn(Level::Warning, text);
+            self.warn(About::Unnamed(instance.clone(), node.clone()), Level::Warning, text);
             return;
         };
         if op == OrderOp::Start && spec.objects.is_empty() && self.may_change_soon() {

@@ -6,7 +6,7 @@
 use super::Node;
 use crate::effect::Effect;
 use ha_consensus::{BarReason, NoVote};
-use ha_model::{Level, NodeId, Notice, Now};
+use ha_model::{InstanceId, InstanceState, Level, NodeId, Notice, Now};
 use std::collections::BTreeMap;
 
 /// Warnings kept: one per kind of trouble that a node can have, with room.
@@ -23,6 +23,8 @@ pub(super) enum About {
     OverHeard(NodeId),
     /// A voter's vote does not count.
     VoteOf(NodeId),
+    /// What no configuration names is active on a node.
+    Unnamed(InstanceId, NodeId),
     /// Our own vote does not count; until the daemon is started anew.
     OwnVote,
     /// Our own disk; until the daemon is started anew.
@@ -61,6 +63,11 @@ impl Node {
                 About::Shell(_) | About::OwnVote | About::Disk => false,
                 About::FileOf(_) => self.state.config.is_some(),
                 About::OverHeard(node) => !self.is_over_heard_by_any(now, node),
+                About::Unnamed(instance, node) => {
+                    let record = self.state.instances.get(instance).and_then(|n| n.get(node));
+                    self.spec_of(instance).is_some()
+                        || record.is_none_or(|r| r.state() == InstanceState::Stopped)
+                }
                 About::VoteOf(node) => self.raft.barred(node).is_none(),
             };
             if is_over {
