@@ -77,7 +77,10 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
                 } else {
                     silent + self.settings.rank_delay * self.rank()
                 };
-                Some(turn.max(self.quiet_until).max(self.started_at + self.settings.t_lease))
+                Some(
+                    turn.max(self.quiet_until)
+                        .max(self.started_at + self.settings.start_wait.max(self.settings.t_lease)),
+                )
             }
             State::PreCandidate(ballot) | State::Candidate(ballot) => Some(ballot.until),
             State::Leader(_) | State::Failed => None,
@@ -151,7 +154,8 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
 
     /// Whether this node must not vote now: it promised, or started less than a lease ago.
     pub(crate) fn locked(&self, token: Option<TransferToken>) -> bool {
-        self.now < self.started_at + self.settings.t_lease || self.lock.forbids(self.now, token)
+        self.now < self.started_at + self.settings.start_wait.max(self.settings.t_lease)
+            || self.lock.forbids(self.now, token)
     }
 
     /// Adds the own vote once the write that holds it is durable.

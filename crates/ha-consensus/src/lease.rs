@@ -1,7 +1,8 @@
 //! Beats: who hears whom, the leader's lease, and check-quorum.
 //!
 //! Must not know: how beats travel. Invariants: the lease counts from when the acknowledged beat was *sent*, by
-//! the leader's own clock; a follower that acknowledged at t votes for nobody before t + `t_lease`; a leader that
+//! the leader's own clock; a follower that acknowledged at t votes for nobody before t + its own `t_lease`, which the
+//! acknowledgement names; a leader that
 //! gave its lease up takes it back only on acknowledgements of beats that call the hand-over off.
 
 use crate::message::{Ack, BeatPart};
@@ -32,6 +33,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             term: self.hard.term,
             your_sent_at,
             cancelled: self.lock.cancelled,
+            promise: self.promise,
         });
         BeatPart {
             identity: self.identity,
@@ -75,7 +77,10 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         if self.durable.failed {
             return;
         }
-        self.leader_sent = self.leader_sent.max(Some(sent_at));
+        if self.leader_sent < Some(sent_at) {
+            self.leader_sent = Some(sent_at);
+            self.promise = self.settings.t_lease;
+        }
         self.lock.until = self.lock.until.max(self.now + self.settings.t_lease);
         let known = if self.lock.term == part.term { self.lock.cancelled } else { 0 };
         self.lock.term = part.term;
@@ -97,8 +102,10 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             && ack.your_sent_at <= now
         {
             progress.acked_sent = progress.acked_sent.max(Some(ack.your_sent_at));
-            if ack.cancelled >= leading.transfers {
-                progress.lease_sent = progress.lease_sent.max(Some(ack.your_sent_at));
+            let is_newer = progress.lease_sent < Some(ack.your_sent_at);
+            if ack.cancelled >= leading.transfers && is_newer {
+                progress.lease_sent = Some(ack.your_sent_at);
+                progress.promise = ack.promise;
             }
         }
         let matched = progress.matched;
@@ -110,17 +117,25 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         self.bind_stores();
     }
 
-    /// The newest moment such that a quorum acknowledged a beat sent at or after it; `of` picks which kind.
-    fn quorum_acked(&self, of: impl Fn(&Progress) -> Option<BootNs>) -> Option<BootNs> {
+    /// The newest moment that a quorum has reached by its acknowledgements; `of` picks which, `ours` is our own.
+    fn quorum_acked(&self, ours: BootNs, of: impl Fn(&Progress) -> Option<BootNs>) -> Option<BootNs> {
         let State::Leader(leading) = &self.state else { return None };
         self.membership().reached(|node, required| {
             if *node == self.settings.node {
-                return self.counts(node, self.settings.store, required).then_some(self.now);
+                return self.counts(node, self.settings.store, required).then_some(ours);
             }
             let progress = leading.progress.get(node)?;
             let counted = self.counts(node, progress.identity?.store, required);
             of(progress).filter(|_| counted)
         })
+    }
+
+    /// Since when no other node can have led, by this node's clock: when the newest beat was sent on whose
+    /// acknowledgements the lease rests. `None` without a lease.
+    #[must_use]
+    pub fn lease_sent(&self) -> Option<BootNs> {
+        self.lease_until()?;
+        self.quorum_acked(self.now, |progress| progress.lease_sent)
     }
 
     /// Until when no other node can lead, by this node's clock; `None` unless it leads and the lease has not run
@@ -131,9 +146,14 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         if leading.transfer.is_some() {
             return None;
         }
-        let sent = self.quorum_acked(|progress| progress.lease_sent)?;
-        let lease = self.settings.t_lease - self.settings.t_lease / DRIFT_DIVISOR;
-        Some(sent + lease).filter(|until| *until > self.now)
+        // Each promise counts for as long as its voter keeps it, whatever times are set there.
+        let until = |sent: BootNs, promise: Duration| {
+            let lease = promise.min(self.settings.t_lease);
+            sent + (lease - lease / DRIFT_DIVISOR)
+        };
+        let ours = until(self.now, self.settings.t_lease);
+        self.quorum_acked(ours, |p| p.lease_sent.map(|sent| until(sent, p.promise)))
+            .filter(|until| *until > self.now)
     }
 
     /// The leader is one of those that its lease rests on: it votes for nobody else while it may have claimed it.
@@ -146,8 +166,10 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
     /// When a leader without acknowledgements gives up.
     pub(crate) fn check_quorum_deadline(&self) -> Option<BootNs> {
         let State::Leader(leading) = &self.state else { return None };
-        let acked =
-            self.quorum_acked(|progress| progress.acked_sent).unwrap_or(leading.since).max(leading.since);
+        let acked = self
+            .quorum_acked(self.now, |progress| progress.acked_sent)
+            .unwrap_or(leading.since)
+            .max(leading.since);
         Some(acked + self.settings.t_lost)
     }
 
@@ -161,6 +183,6 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
     /// Age of the newest acknowledgement by a quorum; `None` unless this node leads. For display.
     #[must_use]
     pub fn quorum_age(&self, now: BootNs) -> Option<Duration> {
-        self.quorum_acked(|progress| progress.acked_sent).map(|sent| now.since(sent))
+        self.quorum_acked(self.now, |progress| progress.acked_sent).map(|sent| now.since(sent))
     }
 }

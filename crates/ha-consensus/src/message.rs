@@ -5,6 +5,7 @@
 use crate::log::{Entry, LogPos, SnapshotMeta};
 use ha_model::{BootNs, Index, NodeId, SessionId, StoreId, Term};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How far a store has promised: it acknowledged entries through `index` to the leader of `term`, or (index 0)
 /// has joined or voted in `term`. Durable before it is told; it never falls, unless the store was put back.
@@ -138,6 +139,8 @@ pub struct Ack {
     pub your_sent_at: BootNs,
     /// Hand-overs of that leader through this number the follower knows called off.
     pub cancelled: u64,
+    /// For how long after that beat came in the follower votes for nobody else: its own `t_lease`.
+    pub promise: Duration,
 }
 
 /// Raft's part of a beat.

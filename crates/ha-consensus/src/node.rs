@@ -15,6 +15,7 @@ use crate::state::{Lock, State};
 use ha_model::{BootNs, Index, NodeId, StoreId, Term};
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A snapshot arriving in pieces.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub struct Raft<P> {
     pub(crate) contact: BootNs,
     /// When the newest beat of the leader of this term was sent, by its clock.
     pub(crate) leader_sent: Option<BootNs>,
+    /// What it was promised when that came in.
+    pub(crate) promise: Duration,
     /// The log is the same as the leader's of this term through here.
     pub(crate) verified: Index,
     pub(crate) lock: Lock,
@@ -135,6 +138,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             told_leader: None,
             contact: now,
             leader_sent: None,
+            promise: Duration::ZERO,
             verified: Index(0),
             lock: Lock::default(),
             quiet_until: now,

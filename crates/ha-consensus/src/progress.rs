@@ -6,6 +6,7 @@ use crate::log::Snapshot;
 use crate::message::Identity;
 use ha_model::{BootNs, Index};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// How a follower is fed.
 #[derive(Clone, PartialEq, Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct Progress {
     pub(crate) acked_sent: Option<BootNs>,
     /// The same, of those that know all hand-overs called off: the lease rests on these.
     pub(crate) lease_sent: Option<BootNs>,
+    /// For how long after that it votes for nobody else.
+    pub(crate) promise: Duration,
 }
 
 impl Progress {
@@ -55,6 +58,7 @@ impl Progress {
             moved_at: now,
             acked_sent: None,
             lease_sent: None,
+            promise: Duration::ZERO,
         }
     }
 

@@ -250,6 +250,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         if same_store {
             // Its promises outlast the restart: it waits one lease before it votes.
             (fresh.acked_sent, fresh.lease_sent) = (progress.acked_sent, progress.lease_sent);
+            fresh.promise = progress.promise;
         }
         *progress = fresh;
         self.feed(from);

@@ -62,6 +62,9 @@ pub struct Settings<P> {
     pub t_lost: Duration,
     /// Lease; at most 0.8 `t_lost`.
     pub t_lease: Duration,
+    /// From its start on a node votes for nobody for so long: its longest promise of an earlier session; at least
+    /// `t_lease`.
+    pub start_wait: Duration,
     /// Distance between candidates of neighbouring rank.
     pub rank_delay: Duration,
     /// Longest wait before a further attempt at an election; drawn from its upper half.
@@ -90,6 +93,7 @@ impl<P> Settings<P> {
             session,
             t_lost,
             t_lease: t_lost * 4 / 5,
+            start_wait: t_lost * 4 / 5,
             rank_delay: Duration::from_millis(20),
             retry_max: t_lost / 2,
             retransmit: t_lost / 4,

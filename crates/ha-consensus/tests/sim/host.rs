@@ -91,6 +91,8 @@ pub struct Host {
     pub wiped: bool,
     /// Lease in percent of `t_lost`, from its next start.
     pub lease_percent: u32,
+    /// Its `t_lost`, ms, from its next start: files may differ.
+    pub t_lost_ms: u64,
     clock_from: u64,
     clock_at: u64,
     drift_ppm: i64,
@@ -112,6 +114,7 @@ impl Host {
             wake: None,
             wiped: false,
             lease_percent: 80,
+            t_lost_ms: T_LOST_MS,
             clock_from: 0,
             clock_at,
             drift_ppm,
@@ -154,7 +157,7 @@ impl Host {
             self.id.clone(),
             self.disk.store,
             session,
-            Duration::from_millis(T_LOST_MS),
+            Duration::from_millis(self.t_lost_ms),
             |_| 8,
         );
         settings.limits = limits;

@@ -173,6 +173,27 @@ fn a_frozen_leader_wakes_up_without_lease() {
     assert!(!raft(&world, leader).is_leader());
 }
 
+/// The judge sees every claim to a lease, also of who stands still.
+#[test]
+fn voters_of_a_shorter_t_lost_keep_the_promises_that_they_gave_and_no_others_are_counted_on() {
+    for seed in 0..20 {
+        let (mut world, leader) = formed(seed, 0);
+        for (i, host) in world.hosts.iter_mut().enumerate() {
+            host.t_lost_ms = if i == leader { T_LOST_MS } else { T_LOST_MS / 4 };
+        }
+        for i in (0..world.hosts.len()).filter(|i| *i != leader) {
+            world.crash(i);
+            world.start(i);
+            run(&mut world, T_LOST_MS * 2);
+        }
+        let Some(leader) = world.leader() else { panic!("seed {seed}: nobody leads") };
+        assert!(commits(&mut world, leader), "seed {seed}");
+        world.hosts[leader].frozen_until = world.t + T_LOST_MS * 3 / 4 * MS;
+        run(&mut world, 3 * T_LOST_MS);
+        assert!(world.leader().is_some(), "seed {seed}");
+    }
+}
+
 #[test]
 fn leadership_is_handed_over_at_once() {
     let (mut world, leader) = formed(8, 0);

@@ -78,10 +78,10 @@ impl Node {
     pub(super) fn grant_and_beats(&mut self, now: Now) {
         let timing = self.config.timing;
         if self.granted_to(&self.setup.me.clone(), now) == Some(self.setup.incarnation)
-            && let Some(lease) = self.raft.lease_until()
+            && let Some(sent_at) = self.raft.lease_sent()
         {
             // Our own grant counts, as everybody's, from when the heartbeat was sent that a quorum acknowledged.
-            self.grant.extend(lease - timing.t_lease, timing.t_grant);
+            self.grant.extend(sent_at, timing.t_grant);
         }
         if let Some(until) = self.grant.until().filter(|u| self.told_grant != Some(*u)) {
             self.told_grant = Some(until);

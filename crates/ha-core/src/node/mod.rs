@@ -34,11 +34,11 @@ use crate::message::PeerMessage;
 use crate::state::ClusterState;
 use admin::Desk;
 use executor::Executor;
-use ha_consensus::{PersistId, Raft, Settings, StartError};
+use ha_consensus::{Payload, PersistId, Raft, Settings, StartError};
 use ha_membership::{Grant, Membership};
 use ha_model::{
-    BootNs, ClusterConfig, EffectId, Incarnation, Index, Level, LogEntry, NodeId, Now, PlanId, SessionId,
-    Term,
+    BootNs, ClusterConfig, EffectId, Entry, Incarnation, Index, Level, LogEntry, NodeId, Now, PlanId,
+    SessionId, Term, Timing,
 };
 use lead::Lead;
 use local::Local;
@@ -95,10 +95,24 @@ impl Node {
     /// # Errors
     /// What the store gave back contradicts itself, or the times do.
     pub fn new(setup: Setup, restored: Restored, now: Now) -> Result<Self, StartError> {
-        let timing = setup.config.timing;
+        let (state, applied) = match &restored.votes {
+            ha_consensus::Restored::Intact { snapshot, .. } if !snapshot.data.is_empty() => {
+                let state = setup.codec.read(&snapshot.data).map_err(StartError::Unreadable)?;
+                (state, snapshot.meta.pos.index)
+            }
+            ha_consensus::Restored::Intact { .. }
+            | ha_consensus::Restored::Fresh { .. }
+            | ha_consensus::Restored::Corrupt
+            | ha_consensus::Restored::Wiped => (ClusterState::default(), Index(0)),
+        };
+        // Votes go by the times that are in force, though the file may name others by now.
+        let stored = stored_timing(&restored.votes).or(state.parsed().map(|c| c.timing));
+        let config = state.parsed().map_or_else(|| Arc::clone(&setup.config), Arc::clone);
+        let timing = stored.unwrap_or(setup.config.timing);
         let t_lease = timing.t_lease.min(timing.t_lost * 4 / 5);
         let settings = Settings {
             t_lease,
+            start_wait: t_lease.max(setup.config.timing.t_lease),
             rank_delay: timing.rank_delay,
             retry_max: timing.election_retry,
             #[cfg(test)]
@@ -111,17 +125,6 @@ impl Node {
                 setup.codec.entry_size,
             )
         };
-        let (state, applied) = match &restored.votes {
-            ha_consensus::Restored::Intact { snapshot, .. } if !snapshot.data.is_empty() => {
-                let state = setup.codec.read(&snapshot.data).map_err(StartError::Unreadable)?;
-                (state, snapshot.meta.pos.index)
-            }
-            ha_consensus::Restored::Intact { .. }
-            | ha_consensus::Restored::Fresh { .. }
-            | ha_consensus::Restored::Corrupt
-            | ha_consensus::Restored::Wiped => (ClusterState::default(), Index(0)),
-        };
-        let config = state.parsed().map_or_else(|| Arc::clone(&setup.config), Arc::clone);
         let raft = Raft::new(settings, restored.votes, now.boot, setup.seed)?;
         Ok(Self {
             membership: Membership::new(config.timing),
@@ -296,6 +299,18 @@ impl Node {
     pub fn take_longest_gap(&mut self) -> std::time::Duration {
         self.membership.take_longest_gap()
     }
+}
+
+/// The times of the newest configuration in a log. One that is not committed counts too: a committed one never changes
+/// the times that votes rest on.
+fn stored_timing(votes: &ha_consensus::Restored<LogEntry>) -> Option<Timing> {
+    let ha_consensus::Restored::Intact { log, .. } = votes else { return None };
+    log.iter().rev().find_map(|entry| match &entry.payload {
+        Payload::App(LogEntry { entry: Entry::Config { name, text, .. }, .. }) => {
+            ha_config::parse(name, text).ok().map(|parsed| parsed.config.timing)
+        }
+        Payload::App(_) | Payload::Membership(_) | Payload::Noop => None,
+    })
 }
 
 /// The written order in which effects of one step are carried out.

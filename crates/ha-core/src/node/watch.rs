@@ -186,7 +186,9 @@ impl Node {
         if silence < after || self.membership.is_arriving(id, now.boot) {
             return;
         }
-        let Some(to) = self.hearers(now, id, position).next() else { return };
+        // Who misses fewest others: it need not hand over again.
+        let best = self.hearers(now, id, position).min_by_key(|v| self.raft.deafness(v));
+        let Some(to) = best else { return };
         let Some(lead) = &mut self.lead else { return };
         let not_before = lead.handover_at.get(id).copied().unwrap_or(BootNs(0));
         if now.boot < not_before {
