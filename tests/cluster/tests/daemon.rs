@@ -14,8 +14,13 @@ fn plan() -> Plan {
 }
 
 fn restarted(leads: bool) {
-    let cluster = Cluster::start(plan());
+    found_again(&Cluster::start(plan()), leads, |_| {});
+}
+
+/// The owner's daemon is killed and comes back on a host changed meanwhile; returns the owner.
+fn found_again(cluster: &Cluster, leads: bool, change: impl Fn(&str)) -> String {
     let before = cluster.place_owner(leads);
+    change(&before.host);
     let blocks = cluster.ledger().unwrap().len();
     cluster.kill_daemon(&before.host);
     cluster.hold("nobody is fenced", GRACE + Duration::from_secs(2), || {
@@ -34,11 +39,26 @@ fn restarted(leads: bool) {
     cluster.sh(&before.host, &format!("kill -KILL {}", before.pid));
     cluster.wait("another process to answer", SOON, || cluster.answer().pid != before.pid);
     assert_eq!(cluster.owner(), before.host);
+    before.host
 }
 
 #[test]
 fn services_outlive_their_daemon() {
     restarted(false);
+}
+
+#[test]
+fn services_outlive_their_daemon_and_its_permission_for_cgroups() {
+    let cluster = Cluster::start(plan());
+    let read_only = |host: &str| drop(cluster.sh(host, "mount -o remount,bind,ro /sys/fs/cgroup"));
+    let owner = found_again(&cluster, false, read_only);
+    // What a stop is worth from now on is the operator's to know.
+    let status = cluster.status_json(&owner);
+    let warned = |row: &serde_json::Value| row.to_string().contains("run hanode as root");
+    assert!(status["warnings"].as_array().is_some_and(|rows| rows.iter().any(warned)), "{status}");
+    let seen =
+        |row: &serde_json::Value| row.as_str().is_some_and(|text| text.contains("no cgroup for services"));
+    assert!(status["problems"].as_array().is_some_and(|rows| rows.iter().any(seen)), "{status}");
 }
 
 #[test]
