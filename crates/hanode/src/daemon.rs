@@ -220,8 +220,9 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     // Whoever waits for it is gone when it ended by itself.
     let _ = end.send(());
     let _ = engine.join();
-    runtime.block_on(streams.shutdown());
+    // Before the ports close: a heartbeat after a peer found no daemon here would tell it that there is one.
     drop(beats);
+    runtime.block_on(streams.shutdown());
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(())
 }
