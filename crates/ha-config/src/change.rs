@@ -45,8 +45,8 @@ pub const FORM_ANEW: &str = "form the cluster anew: stop every resource, then ha
                              directory away; put the new file on every node (and a new node's keys); start hanode";
 
 /// How a running cluster gets times that the votes rest on, as the end of a sentence.
-pub const PACE_ANEW: &str =
-    "change the file on every node, stop hanode on all of them, start it again, then apply the file";
+pub const PACE_ANEW: &str = "change the file on every node, stop hanode on all of them, start it again, then apply \
+                             the file; the votes follow when each hanode is started once more";
 
 /// What a change does to what runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -79,7 +79,7 @@ pub enum Consequence {
     PathGone,
     /// Every node adopts the times together.
     NewPace,
-    /// Each node reads it from its own file.
+    /// Each daemon reads it once, when it starts.
     NextDaemonStart,
     /// The votes rest on it: as every voter was started.
     VotesRestOnIt,
@@ -167,7 +167,7 @@ impl Consequence {
             }
             Consequence::NewPace => "all nodes adopt it together; nothing that runs is touched",
             Consequence::NextDaemonStart => {
-                "each hanode takes it from the file on its own node when it starts: put this file there too"
+                "each hanode uses it from its next start on: put this file on its node too"
             }
             Consequence::VotesRestOnIt => {
                 return format!("refused while hanode runs with the old one: {PACE_ANEW}");

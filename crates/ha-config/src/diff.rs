@@ -117,7 +117,8 @@ fn cluster(old: &ClusterConfig, new: &ClusterConfig, out: &mut Vec<Change>) {
 /// Times that every voter must have been started with: the votes rest on them.
 const VOTES_REST_ON: [&str; 2] = ["t_lost", "t_lease"];
 
-/// Times that a daemon reads once, from the file on its own node: its heartbeats and its candidacies.
+/// Times that a daemon reads once, when it starts: for heartbeats from the file on its node, for candidacies from the
+/// configuration in force.
 const READ_AT_START: [&str; 3] = ["beat", "rank_delay", "election_retry"];
 
 fn time(timing: &Timing, name: &str) -> Option<Duration> {

@@ -123,7 +123,8 @@ fn another_pace_shows_every_time_that_follows() {
         assert!(line.is_some_and(|line| line.ends_with(end)), "{start} … {end} in {shown:?}");
     };
     let refused = "refused while hanode runs with the old one: change the file on every node, stop hanode on all of \
-                   them, start it again, then apply the file";
+                   them, start it again, then apply the file; the votes follow when each hanode is started once \
+                   more";
     says("cluster: profile changes from default to fast: ", refused);
     says("timing: t_lost changes from 1s to 150ms: ", refused);
     says("timing: t_lease changes from ", refused);
@@ -131,7 +132,7 @@ fn another_pace_shows_every_time_that_follows() {
         "timing: t_grant changes from 3s to 450ms: ",
         "all nodes adopt it together; nothing that runs is touched",
     );
-    says("timing: beat changes from ", "when it starts: put this file there too");
+    says("timing: beat changes from ", "from its next start on: put this file on its node too");
     assert!(!shown.iter().any(|line| line.contains("startup_wait")), "fixed times stay");
 }
 
