@@ -23,8 +23,9 @@ fn found_again(cluster: &Cluster, leads: bool, change: impl Fn(&str)) -> String 
     change(&before.host);
     let blocks = cluster.ledger().unwrap().len();
     cluster.kill_daemon(&before.host);
-    nobody_is_fenced(&cluster, GRACE + Duration::from_secs(2));
-    served_throughout(&cluster, &before, blocks);
+    nobody_is_fenced(cluster, GRACE + Duration::from_secs(2));
+    served_throughout(cluster, &before, blocks);
+    before.host
 }
 
 #[track_caller]
@@ -50,7 +51,6 @@ fn served_throughout(cluster: &Cluster, before: &Answer, blocks: usize) {
     cluster.sh(&before.host, &format!("kill -KILL {}", before.pid));
     cluster.wait("another process to answer", SOON, || cluster.answer().pid != before.pid);
     assert_eq!(cluster.owner(), before.host);
-    before.host
 }
 
 /// The daemon of the owner is stopped in order (SIGTERM), and started again only when a silent host would be lost. Of two
