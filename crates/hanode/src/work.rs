@@ -57,8 +57,10 @@ impl Work {
     pub fn agent(&self, run: AgentRun) {
         let (work, cancel) = (self.clone(), self.enlist(run.id));
         self.tasks.spawn(async move {
-            let id = run.id;
-            let outcome = work.run_agent(run, cancel).await;
+            let (id, worker) = (run.id, work.clone());
+            // A task of its own: a bug in it is a failed run, not one that never ends.
+            let running = work.tasks.spawn(async move { worker.run_agent(run, cancel).await });
+            let outcome = running.await.unwrap_or_else(|e| AgentOutcome::Failed { why: bug(&e) });
             work.ended(id, Input::AgentDone { id, outcome }).await;
         });
     }
@@ -97,8 +99,9 @@ impl Work {
     pub fn fence(&self, run: FenceRun) {
         let (work, cancel) = (self.clone(), self.enlist(run.id));
         self.tasks.spawn(async move {
-            let id = run.id;
-            let outcome = work.run_fence(run, cancel).await;
+            let (id, worker) = (run.id, work.clone());
+            let running = work.tasks.spawn(async move { worker.run_fence(run, cancel).await });
+            let outcome = running.await.unwrap_or_else(|e| CallOutcome::Failed { why: bug(&e) });
             work.ended(id, Input::FenceCallDone { id, outcome }).await;
         });
     }
@@ -141,4 +144,9 @@ pub fn exited(event: ProcessExited) -> Input {
         How::Unknown => "ended".to_owned(),
     };
     Input::ProcessExited { instance: event.instance, how }
+}
+
+/// What a run ended with that came to no end of its own.
+fn bug(error: &tokio::task::JoinError) -> String {
+    format!("hanode failed while running it ({error}): look at its journal; this is a bug, please report it")
 }

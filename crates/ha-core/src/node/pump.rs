@@ -96,7 +96,21 @@ impl Node {
         if index > self.known_at_start {
             self.note_life(now, &log_entry.entry);
         }
+        self.halt_at_what_cannot_be_read(&log_entry.entry);
         self.applied_as_leader(now, index, log_entry);
+    }
+
+    /// The leader has read it before it was proposed: going on without it would be another state than the others'.
+    fn halt_at_what_cannot_be_read(&mut self, entry: &Entry) {
+        if let Entry::Config { name, text, .. } = entry
+            && let Err(why) = ha_config::parse(name, text)
+        {
+            let why = why.render(false);
+            self.halted = Some(format!(
+                "the configuration that the cluster took cannot be read here: the leader runs another hanode; upgrade \
+                 hanode on this node:\n{why}"
+            ));
+        }
     }
 
     /// What was heard before this may be of a boot that is over: only what lived after it can be another one.

@@ -159,3 +159,23 @@ fn a_store_that_a_newer_version_wrote_is_not_called_corrupt() {
         assert!(error.contains("upgrade hanode") && !error.contains("corrupt"), "{error}");
     }
 }
+
+#[test]
+fn a_configuration_that_only_a_newer_version_reads_ends_the_node_rather_than_be_passed_over() {
+    for (text, is_read) in
+        [(CLUSTER.to_owned(), true), (format!("key_of_a_newer_version = true\n{CLUSTER}"), false)]
+    {
+        let (mut node, ..) = follow(GOOD);
+        let config = ha_model::Entry::Config { name: "cluster.toml".into(), text, origin: Origin::Default };
+        let payload = Payload::App(LogEntry { at: WallMs(0), entry: config });
+        let entry = Entry { index: Index(42), term: Term(1), payload };
+        let prev = LogPos { term: Term(1), index: Index(41) };
+        let append = Body::Append { prev, entries: vec![entry], commit: Index(42) };
+        let effects = run(&mut node, 6, of_leader(append));
+        let halts = effects.last().is_some_and(|e| matches!(e, Effect::Halt { .. }));
+        assert_eq!(halts, !is_read, "{effects:?}");
+        if halts {
+            why(&run(&mut node, 7, Input::Tick));
+        }
+    }
+}
