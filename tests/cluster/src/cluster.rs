@@ -40,10 +40,17 @@ impl std::ops::Deref for Cluster {
     }
 }
 
+/// All hosts here would share one disk, as no cluster does: when it is busy writing what was compiled before, every log
+/// stands still at once. Tests of the disk bring their own.
+fn memory() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() { memory } else { std::env::temp_dir() }
+}
+
 impl Cluster {
     /// Puts it up; a machine that does not permit that fails the test and says why.
     pub fn start(plan: Plan) -> Self {
-        let dir = tempfile::Builder::new().prefix("ha-ct-").tempdir().expect("a directory in TMPDIR");
+        let dir = tempfile::Builder::new().prefix("ha-ct-").tempdir_in(memory()).expect("a directory there");
         let names: Vec<&str> = plan.hosts.iter().map(String::as_str).collect();
         let programs = programs();
         let mut spec = LabSpec::usual(dir.path().join("lab"), &names);

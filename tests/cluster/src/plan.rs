@@ -94,8 +94,9 @@ impl Plan {
         Self { profile: "fast".into(), ..self }
     }
 
-    /// The same without a stop by the owner itself when its grant lapses, for controls: the cut of power is to prevent
-    /// the harm, not the daemon's goodwill, and a busy machine takes longer than a grant.
+    /// The same without a stop by the owner itself when its grant lapses. For controls: the cut of power is to prevent
+    /// the harm, not the daemon's goodwill. And where a voter is away on purpose for seconds: a virtual machine that
+    /// stands still meanwhile would cost the others their lease, and the owner its services, as it should.
     pub fn long_grants(self) -> Self {
         self.time("t_grant", "50s")
     }

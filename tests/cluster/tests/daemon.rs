@@ -10,7 +10,7 @@ use std::time::Duration;
 const GRACE: Duration = Duration::from_secs(3);
 
 fn plan() -> Plan {
-    Plan { writer: Writer::First, ..Plan::default() }.time("daemon_grace", "3s")
+    Plan { writer: Writer::First, ..Plan::default() }.long_grants().time("daemon_grace", "3s")
 }
 
 fn restarted(leads: bool) {
