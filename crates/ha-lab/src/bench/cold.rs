@@ -5,6 +5,7 @@
 use super::bed::{Bed, HOSTS, wall_minus_boot_ms};
 use super::refused;
 use super::split::{Measured, first, mark, measured, service_marks};
+use super::stolen::Stolen;
 use crate::clock::boot_ns;
 use crate::error::Result;
 use crate::lab::Remote;
@@ -24,9 +25,10 @@ pub fn run(bed: &mut Bed) -> Result<Measured> {
     all(bed, Remote::power_off)?;
     client.wait_fail(LIMIT)?;
     std::thread::sleep(DARK);
-    let dark = boot_ns();
+    let (dark, stolen) = (boot_ns(), Stolen::begin());
     all(bed, Remote::power_on)?;
     let answer = client.wait_ok(LIMIT)?;
+    let stolen = stolen.percent();
     bed.unwatch(&name)?;
     let booted: Vec<_> =
         bed.power_journal()?.into_iter().filter(|r| r.t_ns >= dark && r.effect == PowerEffect::On).collect();
@@ -48,7 +50,8 @@ pub fn run(bed: &mut Bed) -> Result<Measured> {
         mark("all joined", joined),
     ];
     marks.extend(service_marks(&events));
-    Ok(measured(at(begin), &marks, "answered", at(first_answer.unwrap_or(answer.end_ns))))
+    let end = at(first_answer.unwrap_or(answer.end_ns));
+    Ok(measured(at(begin), &marks, "answered", end).while_stolen(stolen))
 }
 
 /// All at once, as a power cut is.

@@ -6,6 +6,7 @@ use super::bed::{Bed, wall_minus_boot_ms};
 use super::refused;
 use super::row::How;
 use super::split::{Measured, failover_marks, handover, measured, server};
+use super::stolen::Stolen;
 use crate::error::Result;
 use crate::lab::wait_for;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub fn run(bed: &mut Bed, how: How, leads: bool) -> Result<Measured> {
         )));
     }
     std::thread::sleep(AFTER);
+    let stolen = Stolen::begin();
     match how {
         How::PowerOff => bed.power_off(&owner)?,
         How::Freeze => bed.freeze(&owner)?,
@@ -41,6 +43,7 @@ pub fn run(bed: &mut Bed, how: How, leads: bool) -> Result<Measured> {
         after = is_new.then_some(answer);
         Ok(is_new)
     })?;
+    let stolen = stolen.percent();
     let host = after.and_then(|r| r.host().map(str::to_owned)).unwrap_or_default();
     std::thread::sleep(AFTER);
     bed.unwatch(&name)?;
@@ -52,5 +55,5 @@ pub fn run(bed: &mut Bed, how: How, leads: bool) -> Result<Measured> {
     if marks.iter().any(|m| m.name == "lost" && m.at_ms.is_none()) {
         return Err(refused(format!("the timeline does not show that {owner} was lost ({leader} led)")));
     }
-    Ok(measured(at(seen.last_old_ns), &marks, "answered", at(seen.first_new_ns)))
+    Ok(measured(at(seen.last_old_ns), &marks, "answered", at(seen.first_new_ns)).while_stolen(stolen))
 }

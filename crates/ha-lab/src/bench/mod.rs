@@ -19,6 +19,7 @@ mod row;
 mod services;
 mod split;
 mod stats;
+mod stolen;
 mod table;
 
 pub use options::{BenchCommand, Options};

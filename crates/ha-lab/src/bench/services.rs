@@ -5,6 +5,7 @@
 use super::bed::{Bed, HOSTS, WISH_S, wall_minus_boot_ms};
 use super::refused;
 use super::split::{Mark, Measured, first, handover, mark, measured, server, service_marks};
+use super::stolen::Stolen;
 use crate::error::Result;
 use crate::lab::wait_for;
 use crate::observe::Client;
@@ -25,11 +26,13 @@ pub fn kill(bed: &mut Bed) -> Result<Measured> {
         return Err(refused(format!("something else answers: `{}`", before.line)));
     };
     std::thread::sleep(AFTER);
+    let stolen = Stolen::begin();
     let done = bed.exec(host, &["sh", "-c", &format!("kill -KILL {pid}")], LIMIT)?;
     if !done.is_success() {
         return Err(refused(format!("the service could not be killed: {}", done.stderr.trim())));
     }
     let (begin, end) = change(bed, &name, &client, server(&before).unwrap_or_default())?;
+    let stolen = stolen.percent();
     let events = bed.events_until_up(since, host)?;
     let of_web = [("instance", "web")];
     let marks = [
@@ -37,7 +40,7 @@ pub fn kill(bed: &mut Bed) -> Result<Measured> {
         mark("start ordered", first(&events, "Starting", &of_web)),
         mark("service up", first(&events, "Running", &of_web)),
     ];
-    Ok(measured(begin, &marks, "answered", end))
+    Ok(measured(begin, &marks, "answered", end).while_stolen(stolen))
 }
 
 /// Moves address and service to another node.
@@ -51,15 +54,17 @@ pub fn planned_move(bed: &mut Bed) -> Result<Measured> {
     let (name, client) = bed.client()?;
     let before = client.wait_ok(LIMIT)?;
     std::thread::sleep(AFTER);
+    let stolen = Stolen::begin();
     bed.hactl(&["resource", "move", "vip", to, "--for", &format!("{WISH_S}s")])?;
     let (begin, end) = change(bed, &name, &client, server(&before).unwrap_or_default())?;
+    let stolen = stolen.percent();
     let events = bed.events_until_up(since, to)?;
     let mut marks: Vec<Mark> = vec![
         mark("service stopped", first(&events, "Stopped", &[("instance", "web")])),
         mark("address stopped", first(&events, "Stopped", &[("instance", "vip")])),
     ];
     marks.extend(service_marks(&events));
-    Ok(measured(begin, &marks, "answered", end))
+    Ok(measured(begin, &marks, "answered", end).while_stolen(stolen))
 }
 
 /// Waits for another server's answer; wall times of the last answer of the old one and of the first of the new one.

@@ -16,6 +16,15 @@ pub struct Measured {
     pub total_ms: f64,
     /// Where it went.
     pub phases: Vec<Phase>,
+    /// Processor time that the hypervisor took meanwhile, percent.
+    pub stolen_percent: f64,
+}
+
+impl Measured {
+    /// The same, with what the hypervisor took meanwhile.
+    pub fn while_stolen(self, stolen_percent: f64) -> Self {
+        Self { stolen_percent, ..self }
+    }
 }
 
 /// The change from one server to the next, as the client saw it, boot-clock nanoseconds.
@@ -79,7 +88,7 @@ pub fn measured(begin_ms: f64, marks: &[Mark], last: &'static str, end_ms: f64) 
         before = mark.at_ms.unwrap_or(before);
     }
     phases.push((last, Some(end_ms - before)));
-    Measured { total_ms: end_ms - begin_ms, phases }
+    Measured { total_ms: end_ms - begin_ms, phases, stolen_percent: 0.0 }
 }
 
 /// The marks of a failover from `lost`: what the timeline says from the loss to the service.

@@ -125,6 +125,8 @@ fn detail(timed: &Timed) -> String {
             let values: Vec<Option<f64>> = good.iter().map(|m| m.phases.get(i).and_then(|p| p.1)).collect();
             out += &phase_line(name, &values);
         }
+        let stolen: Vec<Option<f64>> = good.iter().map(|m| Some(m.stolen_percent)).collect();
+        out += &phase_line("*taken by the hypervisor, % of the processors*", &stolen);
     }
     let failed: Vec<&String> = timed.runs.iter().filter_map(|r| r.as_ref().err()).collect();
     if !failed.is_empty() {
@@ -215,7 +217,11 @@ mod tests {
     }
 
     fn run(total_ms: f64) -> std::result::Result<Measured, String> {
-        Ok(Measured { total_ms, phases: vec![("lost", Some(total_ms - 10.0)), ("answered", Some(10.0))] })
+        Ok(Measured {
+            total_ms,
+            phases: vec![("lost", Some(total_ms - 10.0)), ("answered", Some(10.0))],
+            stolen_percent: 2.0,
+        })
     }
 
     #[test]
@@ -227,6 +233,7 @@ mod tests {
         let text = detail(&timed);
         assert!(text.contains("| lost | 1090 | 1240 | 1390 | 1090, 1390 |"), "{text}");
         assert!(text.contains("- run 2: no quorum"), "{text}");
+        assert!(text.contains("| 2 | 2 | 2 | 2, 2 |"), "{text}");
         assert!(!Report::Timed(timed).is_clean(&setting()));
     }
 
