@@ -104,8 +104,12 @@ fn measure(
     let mut reports = Vec::new();
     for &row in rows {
         let runs = if row.is_repeated() { options.runs } else { 1 };
-        let mut report = Report::Timed(Timed { row, runs: Vec::new() });
-        for number in 1..=runs {
+        let mut report = Report::Timed(Timed { row, runs: Vec::new(), disturbed: Vec::new() });
+        // A host that is never quiet ends the row too.
+        for number in 1..=runs * 2 {
+            if report.count() >= runs as usize {
+                break;
+            }
             let made = match bed.take() {
                 Some(bed) => Ok(bed),
                 None => Bed::start(programs, cleaner, setting),

@@ -10,6 +10,7 @@ use super::machine::Machine;
 use super::row::{Row, Setting};
 use super::split::Measured;
 use super::stats::Summary;
+use super::stolen::DISTURBED_PERCENT;
 use crate::error::Result;
 use std::fmt::Write;
 
@@ -23,6 +24,8 @@ pub struct Timed {
     pub row: Row,
     /// What each run gave, or why it failed.
     pub runs: Vec<std::result::Result<Measured, String>>,
+    /// What runs gave in which the hypervisor took the processors away.
+    pub disturbed: Vec<Measured>,
 }
 
 /// One row's results.
@@ -42,7 +45,13 @@ impl Report {
             Ok(Outcome::Idle(nodes)) => return *self = Self::Idle(nodes),
             Ok(Outcome::Busy(busy)) => return *self = Self::Busy(busy),
             Ok(Outcome::Timed(measured)) => {
-                eprintln!("  {} run {number}: {:.0} ms", row.word(), measured.total_ms);
+                let (ms, stolen) = (measured.total_ms, measured.stolen_percent);
+                eprintln!("  {} run {number}: {ms:.0} ms ({stolen:.1} % stolen)", row.word());
+                if stolen > DISTURBED_PERCENT
+                    && let Self::Timed(timed) = self
+                {
+                    return timed.disturbed.push(measured);
+                }
                 Ok(measured)
             }
             Err(e) => {
@@ -52,6 +61,14 @@ impl Report {
         };
         if let Self::Timed(timed) = self {
             timed.runs.push(run);
+        }
+    }
+
+    /// Runs that count, failed ones too.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Timed(timed) => timed.runs.len(),
+            Self::Idle(_) | Self::Busy(_) => 1,
         }
     }
 
@@ -127,6 +144,15 @@ fn detail(timed: &Timed) -> String {
         }
         let stolen: Vec<Option<f64>> = good.iter().map(|m| Some(m.stolen_percent)).collect();
         out += &phase_line("*taken by the hypervisor, % of the processors*", &stolen);
+    }
+    if !timed.disturbed.is_empty() {
+        let each =
+            timed.disturbed.iter().map(|m| format!("{:.0} ms ({:.0} %)", m.total_ms, m.stolen_percent));
+        let each = each.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(
+            out,
+            "\nNot counted, because the hypervisor took more than {DISTURBED_PERCENT:.0} % of the processors meanwhile: {each}"
+        );
     }
     let failed: Vec<&String> = timed.runs.iter().filter_map(|r| r.as_ref().err()).collect();
     if !failed.is_empty() {
@@ -226,20 +252,24 @@ mod tests {
 
     #[test]
     fn a_failed_run_is_shown_and_the_median_is_judged() {
-        let timed =
-            Timed { row: Row::ALL[0], runs: vec![run(1100.0), Err("run 2: no quorum".into()), run(1400.0)] };
+        let timed = Timed {
+            row: Row::ALL[0],
+            runs: vec![run(1100.0), Err("run 2: no quorum".into()), run(1400.0)],
+            disturbed: vec![Measured { total_ms: 2190.0, phases: Vec::new(), stolen_percent: 44.0 }],
+        };
         let line = summary_line(&timed, &setting(), 0.0);
         assert!(line.contains("| 2 and 1 FAILED | 1100 | 1250 | 1400 | ≤ 1200 | missed by 50 |"), "{line}");
         let text = detail(&timed);
         assert!(text.contains("| lost | 1090 | 1240 | 1390 | 1090, 1390 |"), "{text}");
         assert!(text.contains("- run 2: no quorum"), "{text}");
+        assert!(text.contains("meanwhile: 2190 ms (44 %)"), "shown, not counted: {text}");
         assert!(text.contains("| 2 | 2 | 2 | 2, 2 |"), "{text}");
         assert!(!Report::Timed(timed).is_clean(&setting()));
     }
 
     #[test]
     fn nothing_measured_is_no_target_met() {
-        let timed = Timed { row: Row::Kill, runs: vec![Err("run 1: x".into())] };
+        let timed = Timed { row: Row::Kill, runs: vec![Err("run 1: x".into())], disturbed: Vec::new() };
         let line = summary_line(&timed, &setting(), 4.0);
         assert!(line.contains("| 0 and 1 FAILED | – | – | – | ≤ 104 | |"), "{line}");
     }
