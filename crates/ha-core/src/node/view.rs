@@ -161,7 +161,9 @@ impl Node {
                     Power::OnRequested { .. } => "power on is requested".to_owned(),
                     Power::On => "power is on; it has not spoken yet".to_owned(),
                     Power::OnFailed { why } => {
-                        format!("power on failed: {why}; it is tried again, at once with: hactl fence on {id}")
+                        format!(
+                            "power on failed: {why}; it is tried again, at once with: hactl fence on {id}"
+                        )
                     }
                     Power::Assumed => "proven off".to_owned(),
                 };
