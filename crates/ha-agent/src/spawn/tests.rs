@@ -4,15 +4,16 @@ use super::*;
 use crate::cgroup;
 use std::fs::OpenOptions;
 
+fn null() -> OwnedFd {
+    let file = OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+    above_stdio(file.into()).unwrap()
+}
+
 /// Both ways into a cgroup: born there, and moved by the child itself (sandboxes without clone3).
 #[test]
 fn the_child_executes_in_its_cgroup_either_way() {
     let dir = cgroup::own().unwrap().join(format!("hanode.spawn-{}", std::process::id()));
     for tries_cgroup in [true, false] {
-        let null = || {
-            let file = OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
-            above_stdio(file.into()).unwrap()
-        };
         let prepared = Prepared {
             program: c"/bin/sleep".into(),
             argv: vec![c"sleep".into(), c"300".into()],
@@ -52,10 +53,6 @@ fn a_service_is_not_favoured_by_the_thread_that_starts_it() {
         let done = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, FAVOURED) };
         assert_eq!(done, 0, "this test needs permission to favour a thread (run as root)");
         for (dies_with_thread, expected) in [(false, ordinary), (true, FAVOURED)] {
-            let null = || {
-                let file = OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
-                above_stdio(file.into()).unwrap()
-            };
             let prepared = Prepared {
                 program: c"/bin/sleep".into(),
                 argv: vec![c"sleep".into(), c"300".into()],

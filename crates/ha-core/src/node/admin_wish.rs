@@ -228,10 +228,13 @@ impl Node {
             return refused(format!("a fence of {node} is open already"), "look at: hactl status");
         }
         if let Some(why) = self.why_unprovable(node) {
-            return refused(format!("{node} would not be cut: {why}"), format!("hactl fence test {node}"));
+            return refused(
+                format!("{node} would not be cut: {why}"),
+                format!("while it is up: hactl fence test {node}"),
+            );
         }
         if let Some(why) = self.why_not_cut(now, node) {
-            return refused(format!("{node} would not be cut: {why}"), "hactl status");
+            return refused(format!("{node} would not be cut: {why}"), "look at: hactl status");
         }
         let incarnation = self.state.node(node).and_then(|r| r.incarnation);
         let reason = FenceReason::Asked { by: who.to_owned() };
