@@ -47,7 +47,7 @@ fields! {
     core_age_max: ms(1), TIMING_MAX, "2 t_lost, at least 1s", "a node whose core has not stepped for this long counts as lost";
     write_age_max: ms(1), TIMING_MAX, "10 t_lost, at least 10s", "a node with a write outstanding for this long counts as lost";
     spawn_age_max: ms(1), TIMING_MAX, "10 t_lost, at least 15s", "a node that could not start a process for this long counts as lost";
-    startup_wait: ms(0), TIMING_MAX, "fixed", "how long a forming cluster waits for members it has not seen, before it fences them";
+    startup_wait: ms(0), TIMING_MAX, "fixed", "how long a forming cluster waits for members it has not seen, before it fences those that it can prove off";
     daemon_grace: ms(1), TIMING_MAX, "fixed", "how long a host that answers may be without its daemon before it is fenced";
     off_settle: ms(0), TIMING_MAX, "fixed", "distance of the two readings that prove power off; longer than a supply holds its charge";
     off_dwell: ms(0), TIMING_MAX, "fixed", "how long power stays off before it is switched on again";
