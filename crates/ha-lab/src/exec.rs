@@ -31,8 +31,8 @@ pub enum Inside {
     Network(PathBuf),
 }
 
-/// Runs a command to its end or time-out. At the time-out its whole process group is killed.
-pub fn run(inside: &Inside, argv: &[String], timeout: Duration) -> Result<Output> {
+/// The command, ready to be given its descriptors.
+pub fn command(inside: &Inside, argv: &[String]) -> Result<Command> {
     let [program, args @ ..] = argv else { return Err(LabError::Refused("nothing to run".into())) };
     let mut command = match inside {
         Inside::Lab => Command::new(program),
@@ -51,7 +51,14 @@ pub fn run(inside: &Inside, argv: &[String], timeout: Duration) -> Result<Output
             c
         }
     };
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command.args(args);
+    Ok(command)
+}
+
+/// Runs a command to its end or time-out. At the time-out its whole process group is killed.
+pub fn run(inside: &Inside, argv: &[String], timeout: Duration) -> Result<Output> {
+    let mut command = command(inside, argv)?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().what(|| format!("run `{}`", argv.join(" ")))?;
     let out = collect(child.stdout.take());
     let err = collect(child.stderr.take());

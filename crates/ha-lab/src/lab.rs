@@ -8,7 +8,7 @@ use crate::ledger::LedgerRecord;
 use crate::observe::{ArpWatch, Client, ClientSpec};
 use crate::proto::{Direction, HostState, Output, Place, PowerRecord, Request};
 use crate::spec::{CLIENT, LabSpec};
-use crate::{outer, rpc, supervisor};
+use crate::{outer, rpc, supervisor, terminal};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -219,6 +219,11 @@ impl Remote {
     /// Runs a command inside all of a host's namespaces (or in the network of `client`, `ledger` or a switch).
     pub fn exec(&self, host: &str, argv: &[&str], timeout: Duration) -> Result<Output> {
         self.exec_at(Place::Station(host.into()), argv, timeout)
+    }
+
+    /// Runs a command inside a host on this process's own terminal, for as long as it takes; its exit code.
+    pub fn exec_here(&self, host: &str, argv: Vec<String>) -> Result<i32> {
+        terminal::call(&terminal::socket(&self.spec.dir), Place::Station(host.into()), argv)
     }
 
     /// Runs a command in the lab's root namespaces, where the bridges are.

@@ -55,6 +55,7 @@ pub mod spawn;
 pub mod spec;
 pub mod supervisor;
 pub mod switch;
+pub mod terminal;
 pub mod tool;
 pub mod web;
 pub mod web_ask;

@@ -56,12 +56,20 @@ pub fn listen(socket: &Path) -> Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves requests for ever, each connection in a thread of its own.
+/// Serves requests for ever.
 pub fn serve<H>(listener: &UnixListener, handler: H) -> Result<()>
 where
     H: Fn(Request) -> Result<serde_json::Value> + Send + Sync + 'static,
 {
-    let handler = Arc::new(handler);
+    accept(listener, move |stream| converse(stream, &handler))
+}
+
+/// Serves connections for ever, each in a thread of its own.
+pub fn accept<S>(listener: &UnixListener, serve: S) -> Result<()>
+where
+    S: Fn(&UnixStream) -> std::io::Result<()> + Send + Sync + 'static,
+{
+    let serve = Arc::new(serve);
     let open = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
         let stream = stream.what(|| "accept a control connection".into())?;
@@ -69,10 +77,10 @@ where
             open.fetch_sub(1, Ordering::SeqCst);
             continue; // Closing it is the refusal.
         }
-        let (handler, open) = (handler.clone(), open.clone());
+        let (serve, open) = (serve.clone(), open.clone());
         std::thread::spawn(move || {
             // A caller that goes away in the middle is its own affair.
-            let _ = converse(&stream, &*handler);
+            let _ = serve(&stream);
             open.fetch_sub(1, Ordering::SeqCst);
         });
     }

@@ -8,12 +8,12 @@ use crate::error::{Context, LabError, Result};
 use crate::exec::{self, Inside};
 use crate::proto::{HostState, Place, Request};
 use crate::spec::{LEDGER, LEDGER_NUMBER, LEDGER_PORT, LabSpec, StationKind, ipv4};
-use crate::{network, power, rpc, tool};
+use crate::{network, power, rpc, terminal, tool};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// Its socket in a lab's directory.
@@ -45,13 +45,13 @@ pub fn run(dir: &Path, cgroup: Option<&Path>) -> Result<()> {
             network::make_station(&spec, &station)?;
         }
     }
-    let supervisor = Supervisor {
+    let supervisor = Arc::new(Supervisor {
         cgroup: cgroup.map(Into::into),
         cuts: Mutex::default(),
         watches: Mutex::default(),
         delayed: Mutex::default(),
         spec: spec.clone(),
-    };
+    });
     let address = ipv4(spec.links.last().expect("a lab has a link"), LEDGER_NUMBER);
     let mut ledger = supervisor.in_network(LEDGER)?;
     ledger.arg("ledger").args(["--listen", &format!("{address}:{LEDGER_PORT}"), "--out"]);
@@ -74,6 +74,9 @@ pub fn run(dir: &Path, cgroup: Option<&Path>) -> Result<()> {
     end_lab_with(switch, "power switch");
     supervisor.ask_switch::<Vec<HostState>>(&Request::Hosts)?;
     let listener = rpc::listen(&socket(dir))?;
+    let terminal = rpc::listen(&terminal::socket(dir))?;
+    let theirs = Arc::clone(&supervisor);
+    std::thread::spawn(move || terminal::serve(&terminal, move |place| theirs.inside(place)));
     println!("ready");
     rpc::serve(&listener, move |request| supervisor.handle(request))
 }

@@ -6,7 +6,7 @@ mod common;
 use common::PROGRAM_FILE;
 use ha_lab::wait_for;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -43,6 +43,7 @@ const HACTL: &str = r#"#!/bin/bash
 case "$1 $2" in
 "--json timeline") echo '{"data":{"failovers":[{"total_ms":1}]}}' ;;
 "cluster keys") for n in alpha beta gamma; do mkdir -p "$5/$n"; echo key > "$5/$n/node.key"; done ;;
+"status --watch") echo "it asks"; read -r word; echo "it heard $word"; exec sleep infinity ;;
 "--json status") sleep 0.5; echo '{"data":{"problems":["w"],"warnings":["w"]}}' ;;   # late: beta has seen it by then
 *) echo "stand-in says: $*" ;;
 esac
@@ -126,6 +127,7 @@ fn it_stays_to_play_with_and_a_killed_one_leaves_the_place_free() {
     };
     let out = ctl(&["hactl", "status", "--json"]);
     assert_eq!(String::from_utf8_lossy(&out.stdout), "stand-in says: status --json\n");
+    a_command_that_goes_on_has_the_terminal(&dir.path().join("demo"));
     assert!(ctl(&["kill-daemon", "gamma"]).status.success());
     let out = ctl(&["cut", "gamma"]);
     // On a busy machine an answer may be late though nothing that serves was touched.
@@ -136,4 +138,19 @@ fn it_stays_to_play_with_and_a_killed_one_leaves_the_place_free() {
     demo.kill().unwrap();
     demo.wait().unwrap();
     wait_for("the lab to be gone", common::SOON, || Ok(!ctl(&["heal"]).status.success())).unwrap();
+}
+
+/// Its words come while it runs, it hears what is typed, and it ends with its caller.
+fn a_command_that_goes_on_has_the_terminal(demo: &Path) {
+    let mut command = Command::new(PROGRAM_FILE);
+    command.arg("demo-ctl").arg("--dir").arg(demo).args(["hactl", "status", "--watch"]);
+    let mut watch = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(watch.stdout.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "it asks");
+    watch.stdin.take().unwrap().write_all(b"yes\n").unwrap();
+    assert_eq!(said.next().unwrap().unwrap(), "it heard yes");
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    // The last holder of the pipe is the command itself.
+    assert!(said.next().is_none());
 }

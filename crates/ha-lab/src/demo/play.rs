@@ -14,11 +14,6 @@ use std::time::Duration;
 /// How long the effect on the outside client is watched.
 const WATCH: Duration = Duration::from_secs(15);
 
-/// The longest command of `hactl` tests every fence path.
-const HACTL_LIMIT: Duration = Duration::from_secs(130);
-/// Exit code of a command that a signal or the limit ended, as timeout(1) has it.
-const HACTL_KILLED: u8 = 124;
-
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Play {
@@ -85,12 +80,9 @@ pub fn play(lab: &Remote, what: &Play) -> Result<u8> {
             let states = lab.hosts()?;
             let able = states.iter().find(|s| s.is_on && !s.is_frozen && s.services.contains_key(DAEMON));
             let host = able.ok_or_else(|| LabError::Refused("no host with a daemon is up".into()))?;
-            let argv: Vec<&str> = std::iter::once("hactl").chain(args.iter().map(String::as_str)).collect();
-            let out = lab.exec(&host.name, &argv, HACTL_LIMIT)?;
-            // Its words as they are, so that `--json` can be piped.
-            print!("{}", out.stdout);
-            eprint!("{}", out.stderr);
-            return Ok(out.code.map_or(HACTL_KILLED, |code| code.clamp(0, 255) as u8));
+            let argv = std::iter::once("hactl").chain(args.iter().map(String::as_str)).map(String::from);
+            let code = lab.exec_here(&host.name, argv.collect())?;
+            return Ok(code.clamp(0, 255) as u8);
         }
     }
     say("done");
