@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-/// Share of the machine's memory that the eater leaves available: below it the kernel reclaims all the time (the writers
-/// fill its cache), far from the point at which it kills.
-const LEFT_SHARE: u64 = 10;
+/// Share of the machine's memory that the eater leaves available: some hundred megabytes, which a reader of far more keeps
+/// asking for, so that the kernel reclaims all the time.
+const LEFT_SHARE: u64 = 50;
+/// What the reader reads again and again, in blocks: a sparse file takes page cache and no disk.
+const CACHED_BLOCKS: u64 = 8 << 10;
 /// How the eater grows and shrinks.
 const PIECE: usize = 64 << 20;
 /// How often it looks at what is left.
@@ -33,6 +35,11 @@ pub enum Load {
     Cpu,
     /// Keeps memory short.
     Memory,
+    /// Keeps asking for page cache: reads this file, which is larger than what is left.
+    Cache {
+        /// File.
+        file: PathBuf,
+    },
     /// Keeps a disk busy with durable writes to this file.
     Disk {
         /// File.
@@ -45,6 +52,7 @@ pub fn run(load: &Load) -> Result<bool> {
     match load {
         Load::Cpu => spin(),
         Load::Memory => eat(),
+        Load::Cache { file } => read_for_ever(file),
         Load::Disk { file } => write_for_ever(file),
     }
 }
@@ -98,6 +106,17 @@ fn write_for_ever(path: &Path) -> Result<bool> {
     Ok(true)
 }
 
+fn read_for_ever(path: &Path) -> Result<bool> {
+    let file =
+        File::options().read(true).write(true).create(true).truncate(true).open(path).at("create", path)?;
+    file.set_len(CACHED_BLOCKS * BLOCK as u64).at("lengthen", path)?;
+    let mut block = vec![0u8; BLOCK];
+    for number in 0u64.. {
+        file.read_exact_at(&mut block, number % CACHED_BLOCKS * BLOCK as u64).at("read", path)?;
+    }
+    Ok(true)
+}
+
 /// All loads at once; they end when it is dropped, and with this thread in any case.
 pub struct Loads(Vec<Child>);
 
@@ -110,6 +129,7 @@ impl Loads {
             loads.add(&["cpu"])?;
         }
         loads.add(&["memory"])?;
+        loads.add(&["cache", &dir.join("load-cache").display().to_string()])?;
         for i in 0..WRITERS {
             loads.add(&["disk", &dir.join(format!("load-{i}")).display().to_string()])?;
         }
