@@ -9,6 +9,8 @@ use ha_model::{
     AdminReply, AgentName, BootNs, ClusterConfig, DeviceId, EffectId, InstanceId, LogEntry, NodeId, Notice,
     PlanId, Term, TimelineEvent,
 };
+use ha_scheduler::{History, Snapshot};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +75,8 @@ pub enum Effect {
     Tell(TimelineEvent),
     /// Tell the journal something of this node alone.
     TellLocal(Notice),
+    /// Keep what the planner failed on, for whoever mends it.
+    KeepPlannerInput(Box<PlannerInput>),
     /// Step with `Tick` at this time at the latest.
     Deadline(BootNs),
     /// End the daemon: this node cannot follow the others and takes no further part. Alone in its step, and in each
@@ -81,6 +85,17 @@ pub enum Effect {
         /// Why, and what the operator should do.
         why: String,
     },
+}
+
+/// What a planner was given that made no plan of it (S20).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PlannerInput {
+    /// What went wrong.
+    pub why: String,
+    /// Everything that the plan depends on.
+    pub snapshot: Snapshot,
+    /// And what came before.
+    pub history: History,
 }
 
 /// One run of a resource agent.

@@ -5,6 +5,7 @@ use crate::ids::{DeviceId, Incarnation, NodeId, ObjectId};
 use crate::time::WallMs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// What a device says, or what we conclude: three values, and unknown is never off.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -15,6 +16,16 @@ pub enum FenceVerdict {
     On,
     /// Time-out, error, pending, no such outlet, anything else.
     Unknown,
+}
+
+impl fmt::Display for FenceVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::On => "on",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// Why a node is to be fenced.

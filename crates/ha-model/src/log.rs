@@ -11,6 +11,7 @@ use crate::ids::{
 use crate::origin::Origin;
 use crate::time::WallMs;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One entry of the replicated log, with the wall time at which it was proposed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -254,6 +255,21 @@ pub enum InstanceState {
     Failed,
     /// A stop failed: only fencing helps.
     StopFailed,
+}
+
+impl fmt::Display for InstanceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "unknown",
+            Self::Probing => "probing",
+            Self::Stopped => "stopped",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Failed => "failed",
+            Self::StopFailed => "its stop failed",
+        })
+    }
 }
 
 /// What a node says of one instance.

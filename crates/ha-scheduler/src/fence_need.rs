@@ -2,10 +2,10 @@
 //!
 //! A node without a fence level is never planned to be fenced: the report says what to type instead.
 
-use crate::NodeStatus;
 use crate::expand::{Expanded, InstIx};
 use crate::observe::{Observed, Seen};
 use crate::validate::{NodeIx, Valid};
+use crate::{FenceNeed, NodeStatus};
 use ha_model::FenceReason;
 
 /// How a node stands with fencing.
@@ -30,6 +30,17 @@ pub(crate) struct Fences {
 impl Fences {
     pub fn of(&self, node: NodeIx) -> &Fencing {
         &self.by_node[node.0]
+    }
+
+    /// The nodes that must be fenced and can be.
+    pub fn needs(&self, valid: &Valid<'_>) -> Vec<FenceNeed> {
+        let need = |ix: NodeIx| match self.of(ix) {
+            Fencing::Needed(reason) => {
+                Some(FenceNeed { node: valid.node(ix).id.clone(), reason: reason.clone() })
+            }
+            Fencing::None | Fencing::Open | Fencing::NoPath(_) => None,
+        };
+        valid.node_ixs().filter_map(need).collect()
     }
 
     /// Whether the node is about to be cut off: nothing is ordered there any more.

@@ -103,8 +103,8 @@ fn topological(needs: &[Needs]) -> Result<Vec<CandIx>, Vec<CandIx>> {
 fn describe(valid: &Valid<'_>, expanded: &Expanded<'_>, c: &Candidate) -> String {
     let node = valid.node(c.node).id;
     match c.instance {
-        Some(ix) => format!("{:?} of {} on {node}", c.kind, expanded.get(ix).id),
-        None => format!("{:?} of {node}", c.kind),
+        Some(ix) => format!("{} of {} on {node}", c.kind, expanded.get(ix).id),
+        None => format!("{} of {node}", c.kind),
     }
 }
 

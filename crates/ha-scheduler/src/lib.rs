@@ -53,3 +53,14 @@ pub fn plan_with(snapshot: &Snapshot, history: &History) -> Result<Plan, PlanErr
     let report = report::report(&valid, &expanded, &observed, &fences, scores, &placement, &wanted, &graph);
     Ok(Plan { actions: graph.actions, edges: graph.edges, waiting: graph.waiting, report })
 }
+
+/// Which nodes observation alone says must be fenced: the first four phases of [`plan_with`], for when a later one fails.
+///
+/// # Errors
+/// When the snapshot contradicts itself.
+pub fn fence_needs(snapshot: &Snapshot, history: &History) -> Result<Vec<FenceNeed>, PlanError> {
+    let valid = validate::validate(snapshot)?;
+    let expanded = expand::expand(&valid);
+    let observed = observe::observe(&valid, &expanded, history);
+    Ok(fence_need::fence_need(&valid, &expanded, &observed).needs(&valid))
+}

@@ -3,6 +3,7 @@
 use ha_model::{FenceReason, InstanceId, NodeId, Origin, Score};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Position of an action in [`Plan::actions`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -98,6 +99,25 @@ pub enum ActionKind {
     },
     /// Give the node access again.
     Unfence,
+}
+
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Probe => f.write_str("probe"),
+            Self::Start => f.write_str("start"),
+            Self::Stop => f.write_str("stop"),
+            Self::Promote => f.write_str("promote"),
+            Self::Demote => f.write_str("demote"),
+            Self::MigrateTo { target } => write!(f, "migration to {target}"),
+            Self::MigrateFrom { source } => write!(f, "migration from {source}"),
+            Self::Notify => f.write_str("notify"),
+            Self::Reload => f.write_str("reload"),
+            Self::Monitor => f.write_str("monitor"),
+            Self::Fence { .. } => f.write_str("fencing"),
+            Self::Unfence => f.write_str("unfencing"),
+        }
+    }
 }
 
 /// Why everything is where it is; `hactl explain` and `status` read it and never recompute.

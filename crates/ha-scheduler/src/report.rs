@@ -124,7 +124,7 @@ fn why(
     }
     match observed.seen(ix, node) {
         Seen::Pending(InstanceState::Starting) => format!("starting on {}", name(node)),
-        Seen::Pending(state) => format!("an operation is under way on {} ({state:?})", name(node)),
+        Seen::Pending(state) => format!("an operation is under way on {} ({state})", name(node)),
         _ => String::new(),
     }
 }
@@ -138,7 +138,7 @@ fn starts(graph: &Graph, c: CandIx, at: &NodeId) -> String {
         (ActionKind::Probe, _) => format!("{} has said whether it runs there", b.node),
         (ActionKind::Start, Some(i)) => format!("{i} runs"),
         (ActionKind::Stop, Some(i)) => format!("{i} has stopped on {}", b.node),
-        (kind, _) => format!("{kind:?} on {} has succeeded", b.node),
+        (kind, _) => format!("{kind} on {} has succeeded", b.node),
     };
     format!("starts on {at} once {what}")
 }

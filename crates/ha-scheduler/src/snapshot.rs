@@ -7,6 +7,7 @@ use ha_model::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// Everything a plan depends on.
@@ -54,6 +55,19 @@ pub enum NodeStatus {
     Off,
     /// Left cleanly.
     Left,
+}
+
+impl fmt::Display for NodeStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unseen => "not seen yet",
+            Self::Member => "a member",
+            Self::Lost => "lost",
+            Self::Condemned => "condemned",
+            Self::Off => "off",
+            Self::Left => "gone, cleanly",
+        })
+    }
 }
 
 /// A node, as far as planning goes.

@@ -173,6 +173,11 @@ proptest! {
         let mut c = c;
         let plan = c.plan();
         prop_assert!(!has_cycle(&plan));
+        let planned: BTreeSet<_> =
+            plan.actions.iter().filter(|a| a.instance.is_none()).map(|a| a.node.clone()).collect();
+        let needs = fence_needs(&c.snapshot, &c.history).expect("as the plan");
+        let needed: BTreeSet<_> = needs.into_iter().map(|n| n.node).collect();
+        prop_assert_eq!(planned, needed, "a hold must fence what a plan would");
         for resource in c.config.resources.values_mut() {
             resource.objects.reverse();
         }

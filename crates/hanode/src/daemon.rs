@@ -1,5 +1,6 @@
 //! What is started, in which order, and ended.
 
+use crate::aborts::{self, Held};
 use crate::cli::Options;
 use crate::engine::{Ask, Engine, Sinks, Sources, stamp};
 use crate::life::{self, LifeError};
@@ -60,8 +61,11 @@ pub enum StartError {
     #[error(transparent)]
     Life(#[from] LifeError),
     /// Certificate and key.
-    #[error("{0}; make them with: hactl cluster keys")]
+    #[error(transparent)]
     Keys(#[from] ha_transport::PkiError),
+    /// It failed at the same place before.
+    #[error(transparent)]
+    Held(#[from] Held),
     /// The store.
     #[error(transparent)]
     Store(#[from] ha_storage::OpenError),
@@ -95,6 +99,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let identity = NodeIdentity::read_from(&options.keys)?;
     let incarnation = life::incarnation(options.boot_id.as_deref())?;
     let session = life::session()?;
+    aborts::check(&options.data)?;
     let (store, found) = Store::open(&options.data)?;
     let restored = store::restore(found, &config);
     tracing::info!("{me} of cluster {}, boot {incarnation}, session {session}", config.name);
@@ -200,6 +205,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         layout: restored.layout,
         streams: Arc::clone(&streams),
         beats: beats.control(),
+        data: options.data.clone(),
         work,
         gate,
         ages,

@@ -1,9 +1,11 @@
 //! The engine: feeds the core one input after another and carries out its effects in their order. It runs on a
 //! thread of its own, so that no other task delays a step.
 
+use crate::aborts;
 use crate::beats;
 use crate::file::ClusterFile;
 use crate::journal;
+use crate::kept;
 use crate::life;
 use crate::refused::Refused;
 use crate::store::Layout;
@@ -16,6 +18,8 @@ use ha_storage::StoreWriter;
 use ha_transport::beats::{Ages, BeatReceiver, BeatsControl};
 use ha_transport::streams::{StreamEvent, Streams};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -70,6 +74,8 @@ pub struct Sinks {
     pub streams: Arc<Streams>,
     /// Heartbeats.
     pub beats: BeatsControl,
+    /// Directory of the store.
+    pub data: PathBuf,
     /// Agents.
     pub work: Work,
     /// Grant.
@@ -207,13 +213,24 @@ impl Engine {
     }
 
     fn step(&mut self, input: Input) {
-        let now = life::now();
-        let effects = self.node.step(now, input);
+        let effects = self.effects(input);
         self.deadline = None;
         for effect in effects {
             self.carry_out(effect);
         }
         Ages::mark(&self.sinks.ages.core_step, ha_transport::boot_now());
+    }
+
+    /// What the core wants. Its panic ends the daemon; where it was is noted first.
+    fn effects(&mut self, input: Input) -> Vec<Effect> {
+        let node = &mut self.node;
+        let stepped = catch_unwind(AssertUnwindSafe(|| node.step(life::now(), input)));
+        stepped.unwrap_or_else(|panic| {
+            if let Err(error) = aborts::note(&self.sinks.data, self.node.applied().0) {
+                tracing::error!("that the core failed cannot be noted: {error}");
+            }
+            resume_unwind(panic)
+        })
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -222,8 +239,7 @@ impl Engine {
                 let batch = self.sinks.layout.batch(votes.as_deref(), acted);
                 if let Err(error) = self.sinks.writer.submit(id, batch) {
                     tracing::error!("the store takes no writes: {error}");
-                    let failed =
-                        self.node.step(life::now(), Input::PersistFailed { id, why: error.to_string() });
+                    let failed = self.effects(Input::PersistFailed { id, why: error.to_string() });
                     for effect in failed {
                         self.carry_out(effect);
                     }
@@ -250,6 +266,22 @@ impl Engine {
             Effect::ConfigInForce(config) => self.sinks.streams.set_config_sha256(config.sha256),
             Effect::Tell(event) => journal::tell(&event.notice),
             Effect::TellLocal(notice) => journal::tell(&notice),
+            Effect::KeepPlannerInput(input) => {
+                let data = self.sinks.data.clone();
+                // A disk may take its time; the core does not wait for it.
+                tokio::task::spawn_blocking(move || match kept::keep(&data, &input) {
+                    Ok(path) => tracing::error!(
+                        "planner failed: {}; its input is kept in {}",
+                        input.why,
+                        path.display()
+                    ),
+                    Err(error) => tracing::error!(
+                        "planner failed: {}; its input is lost: {}: {error}",
+                        input.why,
+                        data.display()
+                    ),
+                });
+            }
             Effect::Deadline(at) => self.deadline = Some(at),
             Effect::Halt { why } => self.vital.halt(why),
         }

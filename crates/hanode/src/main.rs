@@ -3,12 +3,14 @@
 //! Where to start reading: [`daemon`] (what is started in which order), [`engine`] (the loop that feeds the core and
 //! carries out its effects).
 
+mod aborts;
 mod beats;
 mod cli;
 mod daemon;
 mod engine;
 mod file;
 mod journal;
+mod kept;
 mod life;
 mod refused;
 mod store;
@@ -18,6 +20,9 @@ mod work;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Exit code of a daemon that only an operator should start again: EX_DATAERR of sysexits(3).
+const HELD: u8 = 65;
+
 fn main() -> ExitCode {
     journal::start();
     let options = cli::Options::parse();
@@ -26,7 +31,10 @@ fn main() -> ExitCode {
         Err(error) => {
             // Once: standard error is the journal's too.
             eprintln!("hanode does not start: {error}");
-            ExitCode::FAILURE
+            match error {
+                daemon::StartError::Held(_) => ExitCode::from(HELD),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

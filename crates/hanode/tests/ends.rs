@@ -23,6 +23,8 @@ const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
 const T_LOST: Duration = Duration::from_secs(1);
 /// Exit code of a daemon that lost a thread or halted.
 const FALLEN: i32 = 70;
+/// Exit code of a daemon that only an operator should start again.
+const HELD: i32 = 65;
 
 static NEXT: AtomicU8 = AtomicU8::new(0);
 
@@ -174,6 +176,26 @@ fn a_core_that_finds_an_invariant_broken_ends_the_process() {
     assert_eq!(status.code(), Some(FALLEN), "{said}");
     assert!(said.contains("core thread") && said.contains("S5: two leaders in term 1"), "{said}");
     assert!(said.contains("start hanode again"), "{said}");
+}
+
+#[test]
+fn what_fails_twice_at_one_entry_is_in_hold_until_an_operator_says_otherwise() {
+    let cluster = Cluster::new();
+    for log in ["first", "second"] {
+        let mut daemon = cluster.daemon(log);
+        let _alpha = cluster.leader("alpha", vec![append()]);
+        let _beta = cluster.leader("beta", vec![append()]);
+        let (status, said) = daemon.end();
+        assert_eq!(status.code(), Some(FALLEN), "{said}");
+    }
+    let (status, said) = cluster.daemon("third").end();
+    assert_eq!(status.code(), Some(HELD), "{said}");
+    let file = cluster.at("data/aborted.json");
+    assert!(said.contains("in hold") && said.contains(&format!("remove {}", file.display())), "{said}");
+    fs::remove_file(file).unwrap();
+    let mut again = cluster.daemon("fourth");
+    let _alpha = cluster.leader("alpha", vec![append()]);
+    assert_eq!(again.child.try_wait().unwrap(), None, "it took the stream, and lives");
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl PowerOn {
             CallOutcome::Done => return,
             CallOutcome::Failed { why } => why.clone(),
             CallOutcome::TimedOut => format!("no answer within {} s", call.timeout.as_secs_f32()),
-            CallOutcome::Read(verdict) => format!("it answered {verdict:?}"),
+            CallOutcome::Read(verdict) => format!("it answered that the outlet is {verdict}"),
         };
         self.failed.get_or_insert(format!("{} outlet {}: {why}", call.device, call.plug));
     }

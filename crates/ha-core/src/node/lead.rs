@@ -211,6 +211,7 @@ impl Node {
         self.plan_if_due(now);
         self.drive_fences(now);
         self.drive_power(now);
+        self.swap_voters(now);
         self.send_orders(now);
     }
 }

@@ -11,6 +11,7 @@ mod beats;
 mod executor;
 mod fence_drive;
 mod formation;
+mod hold;
 mod lead;
 mod links;
 mod local;
@@ -23,6 +24,7 @@ mod setup;
 #[cfg(test)]
 mod tests;
 mod view;
+mod voters;
 mod warnings;
 mod watch;
 
@@ -324,7 +326,7 @@ fn rank(effect: &Effect) -> u8 {
         Effect::CancelAgent { .. } | Effect::CancelFence { .. } => 5,
         Effect::RunAgent(_) | Effect::RunFence(_) => 6,
         Effect::AdminReply { .. } => 7,
-        Effect::Tell(_) | Effect::TellLocal(_) => 8,
+        Effect::Tell(_) | Effect::TellLocal(_) | Effect::KeepPlannerInput(_) => 8,
         Effect::Deadline(_) => 9,
         Effect::Halt { .. } => 10,
     }

@@ -10,7 +10,7 @@ use ha_model::{
     ClusterConfig, Entry, FenceReason, Incarnation, InstanceId, InstanceState, Level, NodeId, Now, ObjectId,
     OrderStamp, ResourceConfig, ResourceId, SessionId,
 };
-use ha_scheduler::{Action, ActionKind, History, NodeStatus, Plan};
+use ha_scheduler::{Action, ActionKind, History, NodeStatus};
 use std::collections::BTreeSet;
 
 /// An order that waits for its turn: orders to one node leave in the order of their numbers, so that none is
@@ -46,16 +46,8 @@ impl Node {
             lead.replan_by(now.boot, at);
         }
         let history = History { last_ran: self.state.last_ran.clone() };
-        let planned = guarded(|| ha_scheduler::plan_with(&snapshot, &history));
+        let Some(plan) = self.plan_guarded(now, &snapshot, &history) else { return };
         let lead = self.lead.as_mut().expect("checked above");
-        let plan = match planned {
-            Ok(plan) => plan,
-            Err(why) => {
-                lead.hold = Some(why);
-                return;
-            }
-        };
-        lead.hold = None;
         lead.report = plan.report.clone();
         let blocked: BTreeSet<u32> = plan.edges.iter().map(|(_, after)| after.0).collect();
         let roots = (0u32..).zip(&plan.actions).filter(|(i, _)| !blocked.contains(i));
@@ -78,25 +70,8 @@ impl Node {
             (ActionKind::Probe, Some(instance)) => self.queue_order(now, action, instance, OrderOp::Probe),
             (ActionKind::Start, Some(instance)) => self.queue_order(now, action, instance, OrderOp::Start),
             (ActionKind::Stop, Some(instance)) => self.queue_order(now, action, instance, OrderOp::Stop),
-            (
-                ActionKind::Probe
-                | ActionKind::Start
-                | ActionKind::Stop
-                | ActionKind::Promote
-                | ActionKind::Demote
-                | ActionKind::MigrateTo { .. }
-                | ActionKind::MigrateFrom { .. }
-                | ActionKind::Notify
-                | ActionKind::Reload
-                | ActionKind::Monitor
-                | ActionKind::Unfence,
-                _,
-            ) => {
-                // No configuration asks for these: a plan that has one is a planner's failure (S20).
-                if let Some(lead) = &mut self.lead {
-                    lead.hold = Some(format!("planner failed: {:?} cannot be executed", action.kind));
-                }
-            }
+            // A plan with any other was refused before.
+            _ => {}
         }
     }
 
@@ -323,30 +298,5 @@ impl Node {
     /// What an instance is for the ledger.
     pub(super) fn spec_of(&self, instance: &InstanceId) -> Option<&ResourceConfig> {
         self.config.resources.get(&ResourceId::from(instance.as_str()))
-    }
-}
-
-/// S20: a planner's failure, also its panic, changes nothing that runs; it is told instead.
-fn guarded<E: std::fmt::Display>(
-    plan: impl FnOnce() -> Result<Plan, E> + std::panic::UnwindSafe,
-) -> Result<Plan, String> {
-    match std::panic::catch_unwind(plan) {
-        Ok(Ok(plan)) => Ok(plan),
-        Ok(Err(error)) => Err(format!("planner failed: {error}; resources stay as they are")),
-        Err(_) => Err("planner failed: it panicked; resources stay as they are".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn s20_errors_and_panics_of_the_planner_become_a_hold() {
-        assert_eq!(guarded(|| Ok::<_, String>(Plan::default())), Ok(Plan::default()));
-        let error = guarded(|| Err("a cycle".to_owned())).expect_err("an error");
-        assert!(error.contains("a cycle"), "{error}");
-        let panic = guarded::<String>(|| panic!("a bug")).expect_err("a panic");
-        assert!(panic.contains("stay as they are"), "{panic}");
     }
 }

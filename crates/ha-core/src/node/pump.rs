@@ -164,7 +164,8 @@ impl Node {
                     self.follow(term, &leader);
                 }
             }
-            Event::VotersChanged { .. } | Event::TransferFailed { .. } => {}
+            Event::VotersChanged { membership, .. } => self.voters_changed(&membership),
+            Event::TransferFailed { .. } => {}
             Event::VoteBarred { node, why, .. } => self.warn_of_vote(node, why),
             Event::NoVote(why) => self.warn_of_own_vote(why),
             Event::SnapshotWanted => {

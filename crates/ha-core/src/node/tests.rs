@@ -6,6 +6,7 @@ mod alone;
 pub(super) mod chaos;
 mod fencing;
 mod halt;
+mod hold;
 mod settings;
 mod world;
 
@@ -183,6 +184,28 @@ fn the_leader_dies_between_off_and_proof() {
     let running = world.owners("web");
     assert!(running.len() <= 1, "{running:?}");
     assert!(world.fenced_before_start(owner.as_str()), "{:?}", world.journal);
+}
+
+#[test]
+fn a_learner_votes_in_the_place_of_a_voter_that_is_off() {
+    let mut world = World::four();
+    world.run_until(10 * S, "web runs", |w| w.owner("web").is_some());
+    let voters = |w: &World| w.leading().votes().membership().voters.keys().cloned().collect::<Vec<_>>();
+    let (first, leader) = (voters(&world), world.leader());
+    let learner = world.names().into_iter().find(|n| !first.contains(n)).expect("four nodes, three voters");
+    let off = first.iter().find(|n| **n != leader && Some((*n).clone()) != world.owner("web"));
+    let off = off.or(first.iter().find(|n| **n != leader)).expect("three voters").clone();
+    world.ask(leader.as_str(), AdminRequest::FenceOff { node: off.clone() });
+    world
+        .run_until(5 * S, "the learner votes", |w| voters(w).contains(&learner) && !voters(w).contains(&off));
+    world.run(S);
+    // One of three voters more: with the first set two of three would be gone now.
+    let next = voters(&world).into_iter().find(|n| *n != learner).expect("three voters");
+    world.power_off(next.as_str());
+    world.run_until(10 * S, "web runs on", |w| w.owner("web").is_some_and(|n| n != next));
+    world.ask(world.leader().as_str(), AdminRequest::FenceOn { node: off.clone() });
+    world.run_until(60 * S, "all are back", |w| w.is_member(off.as_str()) && w.is_member(next.as_str()));
+    assert_eq!(voters(&world).len(), 3);
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl ClusterState {
                     NodeStatus::Lost | NodeStatus::Condemned | NodeStatus::Off | NodeStatus::Left => false,
                 };
                 if !may_be_lost {
-                    return Err(format!("{node} is {:?}, not in that boot", record.status));
+                    return Err(format!("{node} is {}, not in that boot", record.status));
                 }
                 record.status = NodeStatus::Lost;
                 Ok(vec![Notice::NodeLost { node: node.clone(), why: why.clone() }])

@@ -92,6 +92,9 @@ fn size(_: &LogEntry) -> usize {
     64
 }
 
+/// All there ever are, in the order of their outlets.
+const NODES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
+
 impl World {
     fn of(text: String) -> Self {
         let mut world = World {
@@ -113,7 +116,8 @@ impl World {
             commands: BTreeMap::new(),
             start_fails: BTreeSet::new(),
         };
-        for name in ["alpha", "beta", "gamma"] {
+        let names: Vec<_> = NODES.into_iter().filter(|n| world.text.contains(&format!("\"{n}\""))).collect();
+        for name in &names {
             let host = Host {
                 node: None,
                 is_on: false,
@@ -129,9 +133,9 @@ impl World {
                 parked: vec![],
                 wake: None,
             };
-            world.hosts.insert(name.into(), host);
+            world.hosts.insert((*name).into(), host);
         }
-        for name in ["alpha", "beta", "gamma"] {
+        for name in names {
             world.power_on(name);
         }
         world
@@ -146,7 +150,7 @@ impl World {
         self.now.0 / 1_000_000
     }
 
-    fn now(&self) -> Now {
+    pub fn now(&self) -> Now {
         Now { boot: self.now, wall: WallMs(1_700_000_000_000 + self.now_ms() as i64) }
     }
 

@@ -446,6 +446,7 @@ impl World {
                     self.tell(format!("    {id}: {}", event.notice.text()));
                 }
             }
+            Effect::KeepPlannerInput(input) => panic!("S20: planner failed: {}", input.why),
             Effect::TellLocal(notice) => self.tell(format!("    {id} (local): {}", notice.text())),
             Effect::Deadline(at) => {
                 let host = self.host(id);

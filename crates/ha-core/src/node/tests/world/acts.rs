@@ -1,6 +1,6 @@
 //! What a story does to a world.
 
-use super::{Due, MS, World, decode, encode, size};
+use super::{Due, MS, NODES, World, decode, encode, size};
 use crate::input::Input;
 use crate::message::PeerMessage;
 use crate::node::{Codec, Node, Restored, Setup};
@@ -24,7 +24,7 @@ impl World {
         let host = self.hosts.get_mut(id).unwrap();
         host.sessions += 1;
         host.session = SessionId(host.sessions << 96);
-        let index = 1 + ["alpha", "beta", "gamma"].iter().position(|n| *n == id.as_str()).unwrap() as u128;
+        let index = 1 + NODES.iter().position(|n| *n == id.as_str()).unwrap() as u128;
         let config = Arc::new(ha_config::parse("cluster.toml", &self.text).expect("valid").config);
         let votes = match &host.store.snapshot {
             None => ha_consensus::Restored::Fresh { voters: config.voters(), learners: config.learners() },

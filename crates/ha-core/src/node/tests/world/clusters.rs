@@ -49,6 +49,13 @@ impl World {
         Self::of(format!("{waiver}{before}\n[[resource]]{after}"))
     }
 
+    /// Four members: three voters, and delta without a vote.
+    pub fn four() -> Self {
+        let delta = "links = [\"10.0.0.13\"]\n[[node]]\nname = \"delta\"\nlinks = [\"10.0.0.14\"]";
+        let text = CLUSTER.replacen("links = [\"10.0.0.13\"]", delta, 1);
+        Self::of(text.replacen("gamma = [\"3\"] }", "gamma = [\"3\"], delta = [\"4\"] }", 1))
+    }
+
     /// The service stays where it fails.
     pub fn without_migration() -> Self {
         Self::of(CLUSTER.replacen("monitor =", "migration_threshold = 0\nmonitor =", 1))

@@ -1,6 +1,6 @@
 //! The perfect shells: heartbeats, agents, the power switch, and every effect of a core.
 
-use super::{Due, MS, World};
+use super::{Due, MS, NODES, World};
 use crate::effect::{AgentOp, Effect};
 use crate::input::{AgentOutcome, BeatIn, Input};
 use crate::message::PeerMessage;
@@ -82,12 +82,7 @@ impl World {
         plug: &str,
         action: CallAction,
     ) {
-        let target = match plug {
-            "1" => "alpha",
-            "2" => "beta",
-            "3" => "gamma",
-            _ => "",
-        };
+        let target = (1..).zip(NODES).find(|(n, _)| plug == n.to_string()).map_or("", |(_, name)| name);
         let outcome = match action {
             _ if self.switch_is_dead => CallOutcome::Failed { why: "no answer".into() },
             CallAction::Off if plug == "99" => CallOutcome::Done,
@@ -184,6 +179,7 @@ impl World {
                     self.notices.push(event.notice);
                 }
             }
+            Effect::KeepPlannerInput(input) => panic!("S20: planner failed: {}", input.why),
             Effect::TellLocal(notice) => self.notices.push(notice),
             Effect::Deadline(at) => {
                 let at = at.max(self.now);

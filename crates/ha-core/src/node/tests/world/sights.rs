@@ -15,7 +15,7 @@ impl World {
         self.leaders().into_iter().filter(|l| l != not).collect()
     }
 
-    pub(super) fn leading(&self) -> &Node {
+    pub fn leading(&self) -> &Node {
         self.hosts[&self.leader()].node.as_ref().unwrap()
     }
 
@@ -44,6 +44,10 @@ impl World {
 
     pub fn leader(&self) -> NodeId {
         self.leaders().first().cloned().expect("somebody leads")
+    }
+
+    pub fn core(&mut self, name: &NodeId) -> &mut Node {
+        self.hosts.get_mut(name).and_then(|h| h.node.as_mut()).expect("it runs")
     }
 
     pub fn owners(&self, instance: &str) -> Vec<NodeId> {
