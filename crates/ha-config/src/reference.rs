@@ -2,7 +2,7 @@
 
 use crate::duration::format_duration;
 use crate::schema::Section;
-use crate::timing_fields::{FIELDS, TimingField};
+use crate::timing_fields::{FIELDS, FIXED, FixedTime, TimingField};
 use ha_model::{Inequality, Profile, Timing, Waiver};
 use std::fmt::Write;
 use std::time::Duration;
@@ -17,6 +17,10 @@ pub fn timing_markdown() -> String {
     for TimingField { name, get, formula, meaning, .. } in FIELDS {
         let [default, fast] = tables.map(|timing| format_duration(get(&timing)));
         line(&mut out, format_args!("| `{name}` | {default} | {fast} | {formula} | {meaning} |"));
+    }
+    for FixedTime { name, value, meaning } in FIXED {
+        let value = format_duration(*value);
+        line(&mut out, format_args!("| `{name}` | {value} | {value} | fixed, no key | {meaning} |"));
     }
     out.push_str("\n| must hold | `default` | `fast` | because |\n| --- | --- | --- | --- |\n");
     let [default, fast] = tables.map(|timing| timing.inequalities());

@@ -2,7 +2,7 @@
 //! Written once, for the reader of `[timing]`, for `docs/reference/timing.md` and for the difference of two files.
 
 use crate::limits::TIMING_MAX;
-use ha_model::Timing;
+use ha_model::{CANARY_PERIOD, Timing};
 use std::time::Duration;
 
 /// One time of the table.
@@ -16,6 +16,20 @@ pub(crate) struct TimingField {
     pub formula: &'static str,
     pub meaning: &'static str,
 }
+
+/// One time that no key changes, and that a rule of the table speaks of.
+pub(crate) struct FixedTime {
+    pub name: &'static str,
+    pub value: Duration,
+    pub meaning: &'static str,
+}
+
+/// All of them.
+pub(crate) static FIXED: &[FixedTime] = &[FixedTime {
+    name: "canary_period",
+    value: CANARY_PERIOD,
+    meaning: "pause between two attempts to start a program; the age that `spawn_age_max` bounds reaches it on a healthy host",
+}];
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)

@@ -4,6 +4,10 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// Pause between two attempts of the canary to start a program. A success counts from when its attempt began, so the
+/// age that heartbeats carry reaches this on a healthy host, too. Fixed: no key of the cluster file changes it.
+pub const CANARY_PERIOD: Duration = Duration::from_secs(2);
+
 /// A named pace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Profile {
@@ -192,11 +196,32 @@ impl Timing {
                 self.t_lost * 8,
             ),
             at_most(
+                "election_retry <= t_lost",
+                "candidates that tied must not leave the cluster without a leader for longer than a lost node would",
+                "timing.election_retry",
+                self.election_retry,
+                self.t_lost,
+            ),
+            at_most(
                 "core_age_max >= t_lost",
                 "a busy core must not be judged more strictly than a silent host",
                 "timing.core_age_max",
                 self.t_lost,
                 self.core_age_max,
+            ),
+            at_most(
+                "write_age_max >= t_lost",
+                "one slow write must not be judged more strictly than a silent host",
+                "timing.write_age_max",
+                self.t_lost,
+                self.write_age_max,
+            ),
+            at_most(
+                "spawn_age_max >= 2 * canary_period + t_lost",
+                "the age reaches canary_period on a healthy host, and one late start must not make a node lost",
+                "timing.spawn_age_max",
+                CANARY_PERIOD * 2 + self.t_lost,
+                self.spawn_age_max,
             ),
             at_most(
                 "daemon_grace >= t_lost",
@@ -242,6 +267,14 @@ mod tests {
     }
 
     #[test]
+    fn any_silence_up_to_the_grace_of_a_daemon_derives_a_sound_table() {
+        for ms in (100..=5000).step_by(100) {
+            let t_lost = Duration::from_millis(ms);
+            assert_eq!(Timing::from_t_lost(t_lost).violations(), vec![], "{t_lost:?}");
+        }
+    }
+
+    #[test]
     fn each_inequality_fires_when_its_field_is_wrong() {
         let base = Timing::derive(Profile::Default);
         let s = Duration::from_secs;
@@ -254,7 +287,10 @@ mod tests {
             ("timing.t_lease", Timing { t_lease: Duration::from_millis(299), ..base }),
             ("timing.t_grant", Timing { t_grant: s(2), ..base }),
             ("timing.handover_after", Timing { handover_after: Duration::from_millis(801), ..base }),
+            ("timing.election_retry", Timing { election_retry: Duration::from_millis(1001), ..base }),
             ("timing.core_age_max", Timing { core_age_max: Duration::from_millis(999), ..base }),
+            ("timing.write_age_max", Timing { write_age_max: Duration::from_millis(999), ..base }),
+            ("timing.spawn_age_max", Timing { spawn_age_max: Duration::from_millis(4999), ..base }),
             ("timing.daemon_grace", Timing { daemon_grace: Duration::from_millis(999), ..base }),
             ("timing.fence_retry_max", Timing { fence_retry_max: Duration::from_millis(999), ..base }),
             ("timing.path_fresh", Timing { path_fresh: s(239), ..base }),

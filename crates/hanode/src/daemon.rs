@@ -11,7 +11,7 @@ use ha_agent::canary::{Canary, PROGRAM};
 use ha_agent::{Agents, AgentsConfig, CgroupRoot, Gate};
 use ha_api::{Caller, SocketOptions};
 use ha_core::{Input, Node, Setup};
-use ha_model::{AdminReply, AdminRequest, BootNs, ClusterConfig, Level, NodeId};
+use ha_model::{AdminReply, AdminRequest, BootNs, CANARY_PERIOD, ClusterConfig, Level, NodeId};
 use ha_storage::{Completion, Store, StoreWriter};
 use ha_transport::beats::{Ages, Beats, BeatsConfig, Realtime};
 use ha_transport::streams::{self, Streams, Times};
@@ -25,9 +25,6 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Inputs, stream events and requests that may wait for the core.
 const QUEUE: usize = 4096;
-
-/// How often fork and exec are tried.
-const CANARY_PERIOD: Duration = Duration::from_secs(2);
 
 /// Niceness of the core's thread.
 const CORE_NICE: i32 = -15;

@@ -4,7 +4,7 @@ use crate::code::Code;
 use crate::duration::format_duration;
 use crate::raw::RawTiming;
 use crate::report::Report;
-use crate::timing_fields::FIELDS;
+use crate::timing_fields::{FIELDS, FIXED};
 use ha_model::{Inequality, Timing, Waiver};
 use std::time::Duration;
 
@@ -46,11 +46,14 @@ fn bounds_the_lease(broken: &Inequality) -> bool {
 
 /// The times that a rule speaks of, in its order.
 fn involved(broken: &Inequality) -> Vec<&'static str> {
+    let names = || FIELDS.iter().map(|field| field.name).chain(FIXED.iter().map(|fixed| fixed.name));
     let words = broken.rule.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    words.filter_map(|word| FIELDS.iter().find(|field| field.name == word)).map(|field| field.name).collect()
+    words.filter_map(|word| names().find(|name| *name == word)).collect()
 }
 
 fn value(name: &str, timing: &Timing) -> String {
-    let value = FIELDS.iter().find(|field| field.name == name).map(|field| (field.get)(timing));
+    let fixed = || FIXED.iter().find(|fixed| fixed.name == name).map(|fixed| fixed.value);
+    let value =
+        FIELDS.iter().find(|field| field.name == name).map(|field| (field.get)(timing)).or_else(fixed);
     format_duration(value.unwrap_or(Duration::ZERO))
 }

@@ -166,6 +166,9 @@ pub const MISTAKES: &[Mistake] = &[
     ),
     one("unsound-lease", &[("", "[timing]\nt_lease = \"1s\"\n")]),
     one("unsound-grant", &[("", "[timing]\nt_grant = \"1500ms\"\n")]),
+    one("unsound-election-retry", &[("", "[timing]\nelection_retry = \"1h\"\n")]),
+    one("unsound-write-age", &[("", "[timing]\nwrite_age_max = \"1ms\"\n")]),
+    one("unsound-spawn-age", &[("", "[timing]\nspawn_age_max = \"1s\"\n")]),
     one("unsound-t-lost", &[("", "[timing]\nt_lost = \"70ms\"\n")]),
     one("unknown-waiver", &[("stickiness = 10", "waivers = [\"i-accept-that-two-members-stop\"]")]),
     // Accepted, with a word.
