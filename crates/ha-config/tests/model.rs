@@ -202,6 +202,59 @@ fn one_outlet_through_two_devices_is_still_one_outlet() {
     );
 }
 
+/// Outlet 1 of 10.0.9.1 feeds alpha, through `fence_pdu_snmp`; a second device gives an outlet to beta.
+#[test]
+fn one_switch_is_one_however_it_is_reached() {
+    const SNMP: &str = "fence_pdu_snmp";
+    let cases = [
+        (SNMP, "ip = '10.0.9.1'", "1", true),
+        (SNMP, "ip = '10.0.9.1', ipport = 161", "1", true),
+        (SNMP, "ip = '10.0.9.1', ipport = '0161'", "1", true),
+        (SNMP, "ip = '10.0.9.1', ipport = 1161", "1", false),
+        (SNMP, "ip = '10.0.9.2'", "1", false),
+        (SNMP, "ip = '::ffff:10.0.9.1'", "1", true),
+        (SNMP, "ip = '10.0.9.1'", "01", true),
+        (SNMP, "ip = '10.0.9.1'", "7, 1", true),
+        (SNMP, "ip = '10.0.9.1', plug_separator = ':'", "7:1", true),
+        (SNMP, "ip = '10.0.9.1'", "7", false),
+        ("fence_pdu_http", "model = 'dli', ip = '10.0.9.1'", "1", true),
+        ("fence_pdu_http", "model = 'dli', ip = '10.0.9.1', ipport = 8080", "1", true),
+        ("fence_pdu_http", "model = 'dli', ip = '10.0.9.1'", "7", false),
+        ("fence_apc_snmp", "ip = '10.0.9.1'", "1", true),
+        ("/opt/fence_pdu_snmp", "ip = '10.0.9.1', ipport = 161", "1", true),
+        ("/opt/fence_pdu_snmp", "ip = '10.0.9.1', ipport = 1161", "1", false),
+    ];
+    for (agent, options, outlet, is_shared) in cases {
+        let again = format!(
+            "[[fence]]\nname = 'again'\nagent = '{agent}'\noptions = {{ {options} }}\noutlets = {{ beta = ['{outlet}'] }}\n"
+        );
+        let codes = codes(&with(&again));
+        let expected = if is_shared { "shared-outlet" } else { "ambiguous-levels" };
+        assert!(codes.contains(&expected), "{again}: {codes:?}");
+        assert_eq!(codes.contains(&"shared-outlet"), is_shared, "{again}: {codes:?}");
+    }
+}
+
+#[test]
+fn one_switch_is_one_at_each_of_its_usual_ports_and_by_each_spelling_of_its_address() {
+    let is_one = |first: &str, second: &str| {
+        let device = |name: &str, options: &str, node: &str| {
+            format!(
+                "[[fence]]\nname = '{name}'\nagent = 'fence_pdu_http'\n\
+                 options = {{ model = 'dli', {options} }}\noutlets = {{ {node} = ['1'] }}\n"
+            )
+        };
+        let codes = codes(&with(&(device("one", first, "alpha") + &device("two", second, "beta"))));
+        assert!(codes.contains(&"ambiguous-levels"), "{codes:?}");
+        codes.contains(&"shared-outlet")
+    };
+    assert!(is_one("ip = '10.0.9.5'", "ip = '10.0.9.5', ssl = true"), "with and without TLS");
+    assert!(is_one("ip = '10.0.9.5', ipport = 80", "ip = '10.0.9.5', ipport = 443"));
+    assert!(!is_one("ip = '10.0.9.5', ipport = 80", "ip = '10.0.9.5', ipport = 8080"));
+    assert!(is_one("ip = 'fd00:9::5'", "ip = '[FD00:9:0::5]'"));
+    assert!(is_one("ip = 'pdu.example.org'", "ip = 'PDU.example.org.'"));
+}
+
 #[test]
 fn objects_are_the_things_and_not_their_spelling() {
     let text = SHOP

@@ -1,6 +1,7 @@
 //! Fence devices, levels and paths: which device reaches which node, and who cannot be fenced.
 
 use super::objects::{may_run_on, objects_of};
+use super::outlets::check_shared_outlets;
 use crate::code::Code;
 use crate::limits::LEVELS_MAX;
 use crate::name::Names;
@@ -37,50 +38,6 @@ pub(crate) fn check_devices(
         report.waived(Waiver::BelieveAgentThatCallsMissingOutletsOff);
     }
     names
-}
-
-/// What makes two `[[fence]]` the same machine: the agent with the address, or else with all options.
-type Machine = (String, BTreeMap<String, String>);
-
-fn machine(device: &RawDevice) -> Machine {
-    let mut identity = BTreeMap::new();
-    for (key, value) in &device.options {
-        match key.as_str() {
-            "ip" | "ipaddr" => identity.insert("ip".to_owned(), value.to_lowercase()),
-            "ipport" => identity.insert("ipport".to_owned(), value.clone()),
-            _ => None,
-        };
-    }
-    if !identity.contains_key("ip") {
-        identity = device.options.clone();
-    }
-    (device.agent.clone(), identity)
-}
-
-fn check_shared_outlets(devices: &[RawDevice], report: &mut Report<'_>) {
-    let mut owners: BTreeMap<(Machine, String), (&str, Bytes)> = BTreeMap::new();
-    for device in devices {
-        let machine = machine(device);
-        for (node, outlets) in &device.outlets {
-            for outlet in outlets {
-                let key = (machine.clone(), outlet.value.trim().to_owned());
-                let Some((other, first)) = owners.get(&key) else {
-                    owners.insert(key, (&node.value, outlet.at.clone()));
-                    continue;
-                };
-                if *other == node.value || report.waived(Waiver::SharedOutletCutsBothNodes) {
-                    continue;
-                }
-                let (name, outlet_name) = (&device.name.value, &outlet.value);
-                let message = format!("outlet {outlet_name} of {name} feeds both {other} and {}", node.value);
-                report
-                    .error(Code::SharedOutlet, &outlet.at, message)
-                    .see(first, format!("here for {other}"))
-                    .help("fencing one of them would cut the other too, perhaps the one that takes over")
-                    .waiver(Waiver::SharedOutletCutsBothNodes);
-            }
-        }
-    }
 }
 
 /// The fence levels of each node: those typed, or else each device that feeds the node, in order of the file.

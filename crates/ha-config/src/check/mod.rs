@@ -4,6 +4,7 @@
 pub(crate) mod fencing;
 pub(crate) mod nodes;
 pub(crate) mod objects;
+mod outlets;
 pub(crate) mod timing;
 pub(crate) mod votes;
 pub(crate) mod waivers;

@@ -70,6 +70,11 @@ options = { ip = "10.0.9.1", snmp_version = "2c", community_file = "/etc/ha/secr
 outlets = { alpha = ["1"], beta = ["2"], gamma = ["3"] }
 "#;
 
+const SNMP: &str = "agent = \"fence_pdu_snmp\"\noptions = { ip = \"10.0.9.1\", snmp_version = \"2c\", \
+                    community_file = \"/etc/ha/secrets/pdu-a\" }";
+
+const BETA: &str = "beta = [\"2\"], ";
+
 /// All of them.
 pub const MISTAKES: &[Mistake] = &[
     // Words.
@@ -157,6 +162,41 @@ pub const MISTAKES: &[Mistake] = &[
     one("no-fence-path", &[(", gamma = [\"3\"]", "")]),
     one("no-fence-device", &[(FENCE, "")]),
     one("shared-outlet", &[("beta = [\"2\"]", "beta = [\"1\"]")]),
+    one(
+        "shared-outlet-by-two-agents",
+        &[
+            (BETA, ""),
+            (
+                "",
+                "[[fence]]\nname = \"pdu-b\"\nagent = \"fence_pdu_http\"\n\
+                 options = { model = \"dli\", ip = \"10.0.9.1\" }\noutlets = { beta = [\"1\"] }\n",
+            ),
+        ],
+    ),
+    one(
+        "shared-outlet-and-a-default-port",
+        &[
+            (BETA, ""),
+            ("ip = \"10.0.9.1\"", "ip = \"10.0.9.1\", ipport = 161"),
+            (
+                "",
+                "[[fence]]\nname = \"pdu-b\"\nagent = \"fence_pdu_snmp\"\n\
+                 options = { ip = \"10.0.9.1\" }\noutlets = { beta = [\"1\"] }\n",
+            ),
+        ],
+    ),
+    one(
+        "shared-outlet-and-an-unknown-port",
+        &[
+            (BETA, ""),
+            (SNMP, "agent = \"fence_apc_snmp\"\noptions = { ip = \"10.0.9.1\" }"),
+            (
+                "",
+                "[[fence]]\nname = \"pdu-b\"\nagent = \"fence_apc_snmp\"\n\
+                 options = { ip = \"10.0.9.1\", ipport = 1161 }\noutlets = { beta = [\"1\"] }\n",
+            ),
+        ],
+    ),
     one(
         "shared-object",
         &[(
