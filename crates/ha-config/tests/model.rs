@@ -255,6 +255,31 @@ fn one_switch_is_one_at_each_of_its_usual_ports_and_by_each_spelling_of_its_addr
     assert!(is_one("ip = 'pdu.example.org'", "ip = 'PDU.example.org.'"));
 }
 
+/// Agents that are not ours have options of their own.
+#[test]
+fn options_of_other_agents_are_free() {
+    let device = |agent: &str, options: &str| {
+        let text = SHOP.replace("\"fence_pdu_snmp\"", &format!("\"{agent}\""));
+        codes(&text.replace("ip = \"10.0.9.1\"", options))
+    };
+    assert_eq!(device("fence_apc_snmp", "ip = \"10.0.9.1\", speed = 9600"), Vec::<&str>::new());
+    assert_eq!(device("/opt/fence_pdu_snmp", "speed = 9600"), Vec::<&str>::new());
+    assert_eq!(device("fence_pdu_snmp", "speed = 9600"), ["missing-key", "unknown-key"]);
+    assert_eq!(device("fence_apc_snmp", "usernmae = \"ha\""), ["unknown-key"]);
+}
+
+/// Every option of an agent of ours can be written, a secret as the name of its file.
+#[test]
+fn an_option_may_be_read_from_a_file_on_each_node() {
+    let options = |options: &str| codes(&SHOP.replace("snmp_version = \"2c\"", options));
+    assert_eq!(
+        options("snmp-version = \"2c\", username_file = \"/etc/ha/secrets/user\""),
+        Vec::<&str>::new()
+    );
+    assert_eq!(options("passwd_file = \"/etc/ha/secrets/x\", verbose = true"), Vec::<&str>::new());
+    assert_eq!(options("plug_file = \"/etc/ha/plug\""), ["unknown-key"]);
+}
+
 #[test]
 fn objects_are_the_things_and_not_their_spelling() {
     let text = SHOP

@@ -1,8 +1,9 @@
 //! Reads `[[fence]]` and `[[level]]`.
 
+use super::fence_options::{SHIPPED, Shipped, check_no_options, check_options};
 use super::options::read_options;
 use crate::code::Code;
-use crate::limits::{FENCE_RUN_MAX, OFF_SETTLE_MAX, OPTIONS_MAX, OUTLETS_MAX, RUN_MIN};
+use crate::limits::{FENCE_RUN_MAX, OFF_SETTLE_MAX, OUTLETS_MAX, RUN_MIN};
 use crate::name::without_repeats;
 use crate::nearest::nearest;
 use crate::raw::{RawDevice, RawLevel};
@@ -11,82 +12,8 @@ use crate::walk::{Table, in_file_order, shown, strings};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Agents that come with the cluster.
-const SHIPPED: [&str; 2] = ["fence_pdu_http", "fence_pdu_snmp"];
-/// Options that the cluster itself sets at each call (fence agent API, "What Pacemaker sends").
-const SET_BY_CLUSTER: [&str; 5] = ["action", "option", "plug", "port", "nodename"];
 /// Default of `timeout`: the `power_timeout` of the fence agent library.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// Shorter names are near to too many others to be taken for typing errors.
-const SHORTEST_COMPARED: usize = 4;
-/// Options of the fence agent library and of the shipped agents, to find typing errors by. Others may exist.
-const KNOWN: &[&str] = &[
-    "auth",
-    "ca_file",
-    "cmd_prompt",
-    "command_prompt",
-    "community_file",
-    "community_script",
-    "content_type",
-    "debug",
-    "debug_file",
-    "delay",
-    "disable_timeout",
-    "headers_file",
-    "headers_script",
-    "identity_file",
-    "inet4_only",
-    "inet6_only",
-    "ip",
-    "ipaddr",
-    "ipport",
-    "login",
-    "login_timeout",
-    "method",
-    "missing_as_off",
-    "model",
-    "monitor_url",
-    "off_body",
-    "off_method",
-    "off_url",
-    "on_body",
-    "on_method",
-    "on_url",
-    "outlets",
-    "passwd_file",
-    "passwd_script",
-    "password_file",
-    "password_script",
-    "plug_separator",
-    "port_as_ip",
-    "power_timeout",
-    "power_wait",
-    "quiet",
-    "retry_on",
-    "secure",
-    "separator",
-    "shell_timeout",
-    "snmp_auth_passwd_file",
-    "snmp_auth_prot",
-    "snmp_priv_passwd_file",
-    "snmp_priv_passwd_script",
-    "snmp_priv_prot",
-    "snmp_sec_level",
-    "snmp_version",
-    "ssh",
-    "ssl",
-    "ssl_insecure",
-    "ssl_secure",
-    "status_body",
-    "status_method",
-    "status_off",
-    "status_on",
-    "status_url",
-    "stonith_status_sleep",
-    "switch",
-    "username",
-    "verbose",
-];
 
 /// Reads a fence device; `None` when it has no name.
 pub(crate) fn read_device(table: &Table<'_>, report: &mut Report<'_>) -> Option<RawDevice> {
@@ -101,15 +28,18 @@ pub(crate) fn read_device(table: &Table<'_>, report: &mut Report<'_>) -> Option<
         None => {}
     }
     let owner = name.as_ref().map_or("pdu", |name| name.value.as_str()).to_owned();
-    let is_shipped = agent.as_ref().is_some_and(|agent| SHIPPED.contains(&agent.value.as_str()));
+    let shipped = agent.as_ref().and_then(|agent| Shipped::find(&agent.value));
     let options = match table.inner("options", "options = { ip = \"10.0.9.1\" }", report) {
-        Some((_, entries)) => {
-            for (key, _) in in_file_order(entries).into_iter().take(OPTIONS_MAX) {
-                check_option(&key, is_shipped, report);
-            }
-            read_options(&owner, entries, report)
+        Some((at, entries)) => {
+            let refused = check_options(shipped, &at, entries, report);
+            read_options(&owner, entries, &refused, report)
         }
-        None => BTreeMap::new(),
+        None => {
+            if let Some(shipped) = shipped.filter(|_| table.get("options").is_none()) {
+                check_no_options(shipped, &table.at, report);
+            }
+            BTreeMap::new()
+        }
     };
     let (outlets, outlets_at) = read_outlets(table, report);
     let timeout = table.duration("timeout", RUN_MIN..=FENCE_RUN_MAX, report);
@@ -128,14 +58,15 @@ pub(crate) fn read_device(table: &Table<'_>, report: &mut Report<'_>) -> Option<
 
 fn check_agent(agent: &Sp<String>, report: &mut Report<'_>) {
     let text = agent.value.as_str();
-    if SHIPPED.contains(&text) {
+    if Shipped::find(text).is_some() {
         return;
     }
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
     let is_path =
         text.starts_with('/') && text.split('/').all(|part| part != ".." && part.chars().all(is_word));
     let is_name = text.starts_with("fence_") && text.chars().all(is_word);
-    let near = nearest(text, SHIPPED).filter(|_| text.starts_with("fence_pdu") || !is_name);
+    let near = nearest(text, SHIPPED.iter().map(|shipped| shipped.name))
+        .filter(|_| text.starts_with("fence_pdu") || !is_name);
     if is_path && !text.ends_with('/') || is_name && near.is_none() {
         return;
     }
@@ -143,39 +74,6 @@ fn check_agent(agent: &Sp<String>, report: &mut Report<'_>) {
     report
         .error(Code::UnknownAgent, &agent.at, format!("`{}` is no fence agent{hint}", shown(text)))
         .help("a fence agent is named fence_… or by its absolute path");
-}
-
-fn check_option(typed: &Sp<&str>, is_shipped: bool, report: &mut Report<'_>) {
-    let key = typed.value;
-    if SET_BY_CLUSTER.contains(&key) {
-        report
-            .error(
-                Code::Contradiction,
-                &typed.at,
-                format!("option `{key}` is set by the cluster at each call"),
-            )
-            .help("leave it out; which outlet feeds which node stands in `outlets`");
-        return;
-    }
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if key.is_empty() || !key.chars().all(is_word) {
-        report.error(Code::BadValue, &typed.at, format!("`{}` cannot be the name of an option", shown(key)));
-        return;
-    }
-    // The options of an agent are its own; only a name that nearly is a common one is taken for an error.
-    let plain = key.replace('-', "_");
-    if KNOWN.contains(&plain.as_str()) || plain.len() < SHORTEST_COMPARED {
-        return;
-    }
-    let continues = |near: &&str| plain.starts_with(near) || near.starts_with(&plain);
-    if let Some(near) = nearest(&plain, KNOWN.iter().copied()).filter(|near| !continues(near)) {
-        let message = format!("unknown option `{key}`: did you mean `{near}`?");
-        if is_shipped {
-            report.error(Code::UnknownKey, &typed.at, message);
-        } else {
-            report.warning(Code::UnknownKey, &typed.at, message);
-        }
-    }
 }
 
 type Outlets = Vec<(Sp<String>, Vec<Sp<String>>)>;

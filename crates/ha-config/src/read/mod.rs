@@ -4,6 +4,7 @@
 mod address;
 mod command;
 mod fence;
+mod fence_options;
 mod group;
 mod node;
 mod options;

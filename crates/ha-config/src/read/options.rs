@@ -5,20 +5,28 @@ use crate::limits::OPTIONS_MAX;
 use crate::report::{Report, Sp};
 use crate::secret::is_secret;
 use crate::walk::{in_file_order, integer, kind, shown, string};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Options by name, each value as text.
 pub(super) type Options = BTreeMap<String, Sp<String>>;
 
-/// Reads a table of options. Names are not judged, except that a secret is refused.
-pub(super) fn read_options(owner: &str, entries: &DeTable<'_>, report: &mut Report<'_>) -> Options {
+/// Reads a table of options but those that are `refused` already. Names are not judged, except that a secret is refused.
+pub(super) fn read_options(
+    owner: &str,
+    entries: &DeTable<'_>,
+    refused: &BTreeSet<&str>,
+    report: &mut Report<'_>,
+) -> Options {
     let mut options = Options::new();
     for (index, (name, value)) in in_file_order(entries).into_iter().enumerate() {
         if index == OPTIONS_MAX {
             report.error(Code::TooMany, &name.at, format!("more than {OPTIONS_MAX} options"));
             break;
+        }
+        if refused.contains(name.value) {
+            continue;
         }
         if is_secret(name.value) {
             let message = format!(

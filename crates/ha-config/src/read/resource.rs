@@ -15,6 +15,7 @@ use crate::raw::{Agent, RawResource};
 use crate::report::{Bytes, Report, Sp};
 use crate::schema::{EXEC, MONITOR, Section, VIP};
 use crate::walk::{Table, kind, shown};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(crate) fn read_resource(table: &Table<'_>, report: &mut Report<'_>) -> Optio
         (Some(agent), Some((at, entries))) => {
             let section = if agent == Agent::Vip { &VIP } else { &EXEC };
             let names = Table::open(section, at.clone(), entries, report);
-            options = read_options(&owner, entries, report);
+            options = read_options(&owner, entries, &BTreeSet::new(), report);
             only_strings(section, &names, report);
             match agent {
                 Agent::Vip => address = check_vip(&names, &mut options, report),

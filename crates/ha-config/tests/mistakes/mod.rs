@@ -84,6 +84,16 @@ pub const MISTAKES: &[Mistake] = &[
     one("unknown-option-vip", &[("interface = \"eth0\"", "interface = \"eth0\", nic = \"eth0\"")]),
     one("mistyped-option-exec", &[("check = \"/bin/web --check\"", "chek = \"/bin/web --check\"")]),
     one("mistyped-option-fence", &[("snmp_version", "snmp_verison")]),
+    one("unknown-option-fence", &[("snmp_version = \"2c\"", "speed = 9600")]),
+    one(
+        "option-of-another-fence-agent",
+        &[(
+            SNMP,
+            "agent = \"fence_pdu_http\"\noptions = { model = \"dli\", ip = \"10.0.9.1\", snmp_version = \"2c\" }",
+        )],
+    ),
+    one("mistyped-secret-option", &[("community_file = \"/etc/ha/secrets/pdu-a\"", "comunity = \"s3cr3t\"")]),
+    one("option-that-only-prints", &[("snmp_version = \"2c\"", "version = true")]),
     one(
         "mistyped-required-option",
         &[("start = \"/bin/web\"", "strat = \"/bin/web\", start = \"/bin/web\"")],
@@ -97,6 +107,10 @@ pub const MISTAKES: &[Mistake] = &[
     some("missing-everything", &[(BASE, "# nothing yet\n")]),
     one("missing-start", &[("start = \"/bin/web\", ", "")]),
     one("missing-interface", &[(", interface = \"eth0\"", "")]),
+    one("missing-ip", &[("ip = \"10.0.9.1\", ", "")]),
+    one("mistyped-ip", &[("ip = \"10.0.9.1\"", "pi = \"10.0.9.1\"")]),
+    one("missing-model", &[(SNMP, "agent = \"fence_pdu_http\"\noptions = { ip = \"10.0.9.1\" }")]),
+    some("missing-options-fence", &[(SNMP, "agent = \"fence_pdu_http\"")]),
     one(
         "missing-links",
         &[("name = \"beta\"\nlinks = [\"10.0.0.12\", \"192.168.7.12\"]", "name = \"beta\"")],
