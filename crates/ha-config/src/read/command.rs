@@ -1,12 +1,17 @@
 //! Checks command lines of `exec`: no shell reads them, so what only a shell understands is refused here and not
 //! when the service is to start. The rules are those of the agent: `'…'` is literal, in `"…"` and outside quotes a
-//! backslash escapes.
+//! backslash escapes. A start that is known to leave no process is warned of where it lacks what that needs.
 
 use crate::code::Code;
 use crate::report::{Report, Sp};
+use crate::walk::shown;
 
 /// Words that only a shell understands, when they stand alone and unquoted.
 const SHELL_WORDS: [&str; 10] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "2>&1", ">&2"];
+
+/// Programs whose work stays in the kernel or with another daemon when they end.
+const WITHOUT_PROCESS: [&str; 8] =
+    ["cryptsetup", "exportfs", "lvchange", "mount", "swapon", "systemctl", "vgchange", "zpool"];
 
 /// What is wrong with a command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,6 +81,36 @@ pub(super) fn check_command(key: &str, line: &Sp<String>, report: &mut Report<'_
     report.error(Code::BadValue, &line.at, message);
 }
 
+/// The program of a command line, if it is known to leave no process, also where a shell is written around it.
+fn without_process(line: &str) -> Option<&str> {
+    let words = line.split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"'));
+    let mut words = words.filter(|word| !word.is_empty());
+    let base = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut program = words.next()?;
+    if matches!(base(program).as_str(), "sh" | "bash" | "dash") {
+        // Of several commands, a later one may be the service.
+        words.next().filter(|option| *option == "-c" && !line.contains([';', '&', '|']))?;
+        program = words.next()?;
+    }
+    // `systemctl --wait` ends with what it started.
+    let is_known = WITHOUT_PROCESS.contains(&base(program).as_str()) && !words.any(|word| word == "--wait");
+    is_known.then_some(program)
+}
+
+/// Warns of a start that leaves no process, where options are missing without which it fails.
+pub(super) fn check_start(line: &Sp<String>, missing: &[&str], report: &mut Report<'_>) {
+    let Some(program) = without_process(&line.value).filter(|_| !missing.is_empty()) else { return };
+    let missing: Vec<String> = missing.iter().map(|option| format!("`{option}`")).collect();
+    let message = format!(
+        "`{}` leaves no process to watch or to end: without {} the start fails",
+        shown(program),
+        missing.join(" and ")
+    );
+    report
+        .warning(Code::Suspicious, &line.at, message)
+        .help("`stop` undoes what `start` did; `check` exits with 0 while that is active on this node, and only then");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +127,21 @@ mod tests {
         assert_eq!(wrong("a \"b\\\""), Some(Wrong::OpenQuote('"')));
         assert_eq!(wrong("a \\"), Some(Wrong::OpenEscape));
         assert_eq!(wrong("'' a"), Some(Wrong::NoProgram));
+    }
+
+    #[test]
+    fn programs_that_leave_no_process() {
+        for (line, program) in [
+            ("/bin/mount /dev/sdb1 /srv", Some("/bin/mount")),
+            ("sh -c 'mount /dev/sdb1 /srv'", Some("mount")),
+            ("sh -c 'mount /dev/sdb1 /srv && exec web'", None),
+            ("/usr/bin/bash -c \"systemctl start web\"", Some("systemctl")),
+            ("systemctl --wait start web", None),
+            ("/usr/local/sbin/mount-and-wait /srv", None),
+            ("sh mount", None),
+            ("/bin/web --mount mount", None),
+        ] {
+            assert_eq!(without_process(line), program, "{line}");
+        }
     }
 }

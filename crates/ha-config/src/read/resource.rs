@@ -1,7 +1,7 @@
 //! Reads one `[[resource]]` with the options of its agent.
 
 use super::address::virtual_address;
-use super::command::check_command;
+use super::command::{check_command, check_start};
 use super::options::{Options, read_options};
 use super::{SCORES, read_prefer};
 use crate::code::Code;
@@ -161,6 +161,11 @@ fn check_exec(table: &Table<'_>, options: &Options, report: &mut Report<'_>) {
         if let Some(line) = options.get(key) {
             check_command(key, line, report);
         }
+    }
+    if let Some(start) = options.get("start").filter(|_| !options.contains_key("pidfile")) {
+        let missing: Vec<&str> =
+            ["stop", "check"].into_iter().filter(|key| !options.contains_key(*key)).collect();
+        check_start(start, &missing, report);
     }
     if let Some(pidfile) = options.get("pidfile").filter(|pidfile| !pidfile.value.starts_with('/')) {
         report.error(Code::BadValue, &pidfile.at, "option `pidfile` must be an absolute path");

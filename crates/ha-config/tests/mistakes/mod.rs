@@ -248,6 +248,7 @@ pub const MISTAKES: &[Mistake] = &[
             ("gamma = [\"3\"]", "gamma = [\"3\"], delta = [\"4\"]"),
         ],
     ),
+    some("start-leaves-no-process", &[("start = \"/bin/web\"", "start = \"/bin/mount /dev/sdb1 /srv\"")]),
     some("witness-is-fenced", &[("name = \"gamma\"\n", "name = \"gamma\"\nrole = \"witness\"\n")]),
     // Everything at once.
     some(
