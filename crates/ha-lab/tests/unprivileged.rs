@@ -61,10 +61,13 @@ fn an_ordinary_user_has_a_whole_lab() {
     client.wait_ok(SOON).unwrap();
 
     sh("alpha", "setsid sleep 9999 >/dev/null 2>&1 &");
+    // pgrep: 0 for found, 1 for none, anything else for not having looked.
+    let look = || lab.exec_lab(&["pgrep", "-f", "sleep 9999"], SOON).unwrap();
+    wait_for("the process to be seen", SOON, || Ok(look().code == Some(0))).unwrap();
     lab.freeze("alpha").unwrap();
     lab.power_off("alpha").unwrap();
     client.wait_fail(SOON).unwrap();
-    assert!(!lab.exec_lab(&["pgrep", "sleep"], SOON).unwrap().is_success(), "a process outlived its host");
+    assert_eq!(look().code, Some(1), "a process outlived its host: {:?}", look());
     lab.power_on("alpha").unwrap();
     client.wait_ok(SOON).unwrap();
 

@@ -131,12 +131,14 @@ fn a_service_deaf_to_sigterm_is_killed_and_nobody_is_fenced() {
     let deaf = exec_resource("deaf", &[("start", start)], "stop_timeout = \"2s\"");
     let cluster = Cluster::start(Plan::default().also("deaf", deaf));
     let old = cluster.answer();
+    // pgrep: 0 for found, 1 for none, anything else for not having looked.
+    let look = || cluster.exec(&old.host, &["pgrep", "-f", "trap : TERM"], SOON).unwrap();
+    assert_eq!(look().code, Some(0), "it is seen while it runs: {:?}", look());
     cluster.hactl_ok(&old.host, &["node", "standby", &old.host]);
     let new = cluster.wait_owner_other_than(&old.host, SOON);
     cluster.wait_blocks(&new.host, 20);
     let judge = cluster.judge();
     assert_eq!(judge.two_owners(), []);
     assert!(cluster.hosts_named().iter().all(|h| judge.cuts_of(h) == 0), "{:?}", judge.power);
-    let left = cluster.sh(&old.host, "pgrep -f 'trap : TERM' | grep -vx $$ || true");
-    assert_eq!(left, "", "nothing of it is left");
+    assert_eq!(look().code, Some(1), "nothing of it is left: {:?}", look());
 }

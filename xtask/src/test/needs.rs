@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A program or file, and the Debian 12 package that has it.
-const NEEDED: [(&str, &str); 11] = [
+const NEEDED: [(&str, &str); 12] = [
     ("/usr/sbin/fence_apc_snmp", "fence-agents"),
     ("/usr/share/cluster/relaxng/metadata.rng", "fence-agents"),
     ("/usr/bin/xmllint", "libxml2-utils"),
@@ -17,6 +17,7 @@ const NEEDED: [(&str, &str); 11] = [
     ("/usr/bin/ip", "iproute2"),
     ("/usr/sbin/tc", "iproute2"),
     ("/usr/bin/python3", "python3"),
+    ("/usr/bin/pgrep", "procps"),
     ("/usr/bin/script", "bsdutils"),
     ("/usr/bin/setpriv", "util-linux"),
 ];
