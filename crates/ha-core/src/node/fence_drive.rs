@@ -212,12 +212,11 @@ impl Node {
 
     /// Whether the executor's newest test of some path to the target passed, and is no older than such a test may be.
     fn has_passed(&self, now: Now, executor: &NodeId, target: &NodeId) -> bool {
-        let fresh = i64::try_from(self.config.timing.path_fresh.as_millis()).unwrap_or(i64::MAX);
-        self.state.paths.values().any(|by_node| {
-            by_node
-                .get(target)
-                .and_then(|p| p.tests.get(executor))
-                .is_some_and(|t| t.failed.is_none() && now.wall.0 - t.at.0 < fresh)
+        self.state.paths.iter().any(|(device, by_node)| {
+            let test = by_node.get(target).and_then(|p| p.tests.get(executor));
+            let key = (device.clone(), target.clone(), executor.clone());
+            let is_fresh = || self.is_test_younger(now, &key, self.config.timing.path_fresh);
+            test.is_some_and(|t| t.failed.is_none()) && is_fresh()
         })
     }
 
@@ -364,9 +363,9 @@ impl Node {
     pub(super) fn heard_after_its_end(&mut self, now: Now, node: &NodeId) {
         let Some(record) = self.state.node(node) else { return };
         let was_confirmed = record.is_off_by_word();
-        let t_lost = i64::try_from(self.config.timing.t_lost.as_millis()).unwrap_or(i64::MAX);
-        // What was under way when the power went is no sign of life.
-        let is_long_off = record.fenced_at.last().is_none_or(|at| now.wall.0 - at.0 > t_lost);
+        // What was under way when the power went is no sign of life. The log told of its end here, or before our start.
+        let ended = self.life_applied.get(node);
+        let is_long_off = ended.is_none_or(|at| now.boot.since(*at) > self.config.timing.t_lost);
         if record.status == NodeStatus::Off && !was_confirmed && is_long_off {
             let text = format!(
                 "{node} is heard although its power was read off: wrong outlet? What it ran may run twice; cut \

@@ -44,6 +44,7 @@ use ha_model::{
 };
 use lead::Lead;
 use local::Local;
+use paths::PathKey;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use warnings::{About, Warnings};
@@ -82,6 +83,8 @@ pub struct Node {
     heard_ended: BTreeMap<NodeId, BootNs>,
     /// When the log last said something here about which boot of a node counts.
     life_applied: BTreeMap<NodeId, BootNs>,
+    /// When the log last told here of a test of a path.
+    tests_applied: BTreeMap<PathKey, BootNs>,
     /// Newest entry of the store at our start: what it says was so before we heard anybody.
     known_at_start: Index,
     warnings: Warnings,
@@ -148,6 +151,7 @@ impl Node {
             daemon_gone: BTreeMap::new(),
             heard_ended: BTreeMap::new(),
             life_applied: BTreeMap::new(),
+            tests_applied: BTreeMap::new(),
             known_at_start: raft.last_log().index,
             warnings: Warnings::default(),
             is_beat_urgent: true,

@@ -9,6 +9,9 @@ use ha_model::{BootNs, ClusterConfig, DeviceId, Entry, NodeId, Now, PathEvidence
 use ha_scheduler::NodeStatus;
 use std::time::Duration;
 
+/// A path as one executor tests it: device, target, executor.
+pub(super) type PathKey = (DeviceId, NodeId, NodeId);
+
 /// A failed path is tested again this soon: an operator who mends it sees it within a coffee's sip.
 const RETEST_FAILED: Duration = Duration::from_secs(5);
 
@@ -139,9 +142,30 @@ impl Node {
         let config: &ClusterConfig = &self.config;
         let known =
             self.state.paths.get(device).and_then(|n| n.get(target)).and_then(|p| p.tests.get(executor));
-        let fresh = i64::try_from(config.timing.path_fresh.as_millis()).unwrap_or(i64::MAX);
-        let is_same = known
-            .is_some_and(|t| t.failed.as_ref() == result.as_ref().err() && now.wall.0 - t.at.0 < fresh / 2);
-        !is_same || (result.is_ok() && !self.state.has_evidence(config, device, target))
+        let is_same = known.is_some_and(|t| t.failed.as_ref() == result.as_ref().err());
+        let key = (device.clone(), target.clone(), executor.clone());
+        let is_fresh = self.is_test_younger(now, &key, config.timing.path_fresh / 2);
+        !(is_same && is_fresh) || (result.is_ok() && !self.state.has_evidence(config, device, target))
+    }
+
+    /// Remembers when the log told of a test. Its own time is that of another clock, which may be wrong by hours.
+    pub(super) fn note_test(&mut self, now: Now, entry: &Entry) {
+        if let Entry::PathTested { device, target, executor, .. } = entry {
+            self.tests_applied.insert((device.clone(), target.clone(), executor.clone()), now.boot);
+        }
+    }
+
+    /// Whether the log told of the newest test less than so long ago; false where it was before our daemon's start.
+    pub(super) fn is_test_younger(&self, now: Now, key: &PathKey, age: Duration) -> bool {
+        self.tests_applied.get(key).is_some_and(|at| now.boot.since(*at) < age)
+    }
+
+    /// The configuration is new: what it does not name is not remembered (S13).
+    pub(super) fn forget_tests(&mut self) {
+        let config = &self.config;
+        self.tests_applied.retain(|(device, target, executor), _| {
+            let is_outlet = config.devices.get(device).is_some_and(|d| d.outlets.contains_key(target));
+            is_outlet && config.nodes.contains_key(executor)
+        });
     }
 }

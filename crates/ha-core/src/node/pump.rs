@@ -67,6 +67,7 @@ impl Node {
                 // It may tell of any of them.
                 self.life_applied =
                     self.state.nodes.keys().map(|n| (n.clone(), self.local.now.boot)).collect();
+                self.tests_applied.clear(); // of any age
                 self.config_is_new();
             }
             // What follows it would be applied to the state before it.
@@ -95,6 +96,7 @@ impl Node {
         }
         if index > self.known_at_start {
             self.note_life(now, &log_entry.entry);
+            self.note_test(now, &log_entry.entry);
         }
         self.halt_at_what_cannot_be_read(&log_entry.entry);
         self.applied_as_leader(now, index, log_entry);
@@ -142,6 +144,7 @@ impl Node {
         self.config = Arc::clone(config);
         self.membership.set_timing(config.timing);
         self.out.push(Effect::ConfigInForce(Arc::clone(config)));
+        self.forget_tests();
         self.adopt_all_times(self.local.now);
     }
 

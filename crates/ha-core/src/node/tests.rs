@@ -4,6 +4,7 @@
 mod adversary;
 mod alone;
 pub(super) mod chaos;
+mod clocks;
 mod fencing;
 mod halt;
 mod hold;

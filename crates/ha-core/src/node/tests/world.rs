@@ -80,6 +80,10 @@ pub struct World {
     /// The command with which each service was last started.
     pub commands: BTreeMap<String, String>,
     pub start_fails: BTreeSet<String>,
+    /// By so many milliseconds the wall clocks of these hosts are ahead.
+    pub clock_ahead_ms: BTreeMap<NodeId, i64>,
+    /// These hosts get no answer from the switch.
+    pub unanswered: BTreeSet<NodeId>,
 }
 
 fn encode(_: &crate::ClusterState) -> Vec<u8> {
@@ -115,6 +119,8 @@ impl World {
             stop_fails: BTreeSet::new(),
             commands: BTreeMap::new(),
             start_fails: BTreeSet::new(),
+            clock_ahead_ms: BTreeMap::new(),
+            unanswered: BTreeSet::new(),
         };
         let names: Vec<_> = NODES.into_iter().filter(|n| world.text.contains(&format!("\"{n}\""))).collect();
         for name in &names {
@@ -156,6 +162,13 @@ impl World {
 
     pub fn time(&self) -> BootNs {
         self.now
+    }
+
+    /// The present by a host's own clocks.
+    pub fn now_at(&self, id: &NodeId) -> Now {
+        let now = self.now();
+        let ahead = self.clock_ahead_ms.get(id).copied().unwrap_or_default();
+        Now { wall: WallMs(now.wall.0 + ahead), ..now }
     }
 
     pub fn names(&self) -> Vec<NodeId> {

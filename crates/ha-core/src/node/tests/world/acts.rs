@@ -20,7 +20,7 @@ impl World {
     }
 
     pub(super) fn boot_daemon(&mut self, id: &NodeId) {
-        let now = self.now();
+        let now = self.now_at(id);
         let host = self.hosts.get_mut(id).unwrap();
         host.sessions += 1;
         host.session = SessionId(host.sessions << 96);

@@ -84,7 +84,9 @@ impl World {
     ) {
         let target = (1..).zip(NODES).find(|(n, _)| plug == n.to_string()).map_or("", |(_, name)| name);
         let outcome = match action {
-            _ if self.switch_is_dead => CallOutcome::Failed { why: "no answer".into() },
+            _ if self.switch_is_dead || self.unanswered.contains(id) => {
+                CallOutcome::Failed { why: "no answer".into() }
+            }
             CallAction::Off if plug == "99" => CallOutcome::Done,
             CallAction::Status if plug == "99" => CallOutcome::Read(FenceVerdict::Off),
             _ if target.is_empty() => CallOutcome::Failed { why: "no such outlet".into() },
@@ -115,7 +117,7 @@ impl World {
     }
 
     pub(super) fn step(&mut self, id: &NodeId, input: Input) {
-        let now = self.now();
+        let now = self.now_at(id);
         let host = self.hosts.get_mut(id).unwrap();
         if host.is_frozen {
             return;

@@ -95,4 +95,23 @@ impl World {
     pub fn last_order(&self, name: &str) -> Option<Order> {
         self.orders.get(&name.into()).cloned()
     }
+
+    /// How many entries the leader has applied.
+    pub fn applied(&self) -> u64 {
+        self.leading().applied.0
+    }
+
+    fn path_tests(&self) -> impl Iterator<Item = i64> {
+        let records = self.leading().state().paths.values().flat_map(|by_node| by_node.values());
+        records.flat_map(|p| p.tests.values().map(|t| t.at.0))
+    }
+
+    /// When the log's newest test of a fence path was, by the clock of the leader that wrote it.
+    pub fn newest_path_test(&self) -> i64 {
+        self.path_tests().max().expect("paths were tested")
+    }
+
+    pub fn oldest_path_test(&self) -> i64 {
+        self.path_tests().min().expect("paths were tested")
+    }
 }
