@@ -11,6 +11,7 @@ pub mod notice;
 pub mod origin;
 pub mod time;
 pub mod timing;
+pub mod utc;
 mod words;
 
 pub use admin::*;
@@ -22,4 +23,4 @@ pub use notice::*;
 pub use origin::*;
 pub use time::*;
 pub use timing::*;
-pub use words::length;
+pub use words::{length, moved};

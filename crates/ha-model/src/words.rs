@@ -1,7 +1,11 @@
 //! Reasons in words: the ends of sentences that notices and `status` share; lengths of time in words.
 
 use crate::fence::FenceReason;
+use crate::ids::NodeId;
 use crate::log::{LostReason, Stalled};
+use crate::origin::Origin;
+use crate::time::WallMs;
+use crate::utc;
 use std::time::Duration;
 
 /// A length of time for a sentence, to the digits that a reader wants: `750 ms`, `2.5 s`, `30 s`, `3 min`, `2 h`.
@@ -20,6 +24,12 @@ pub fn length(time: Duration) -> String {
         120_000..7_200_000 => format!("{} min {} s", s / 60, s % 60),
         _ => format!("{} h", (s + 1800) / 3600),
     }
+}
+
+/// What `status` says of a resource that an operator moved, for as long as the wish holds.
+#[must_use]
+pub fn moved(to: &NodeId, by: &Origin, until: WallMs) -> String {
+    format!("moved to {to} {by}; holds until {}", utc::seconds(until))
 }
 
 impl Stalled {

@@ -131,7 +131,7 @@ fn move_says_until_when_it_holds_and_is_as_wished() {
     let text = shown(views::moved());
     golden("moved.txt", &text);
     assert!(text.starts_with("cluster shop: everything is as wished\n"));
-    assert!(text.contains("holds until 12:19 UTC"));
+    assert!(text.contains("moved to beta by anna on alpha; holds until 2026-11-22 12:19:12 UTC\n"), "{text}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod adversary;
 mod alone;
 pub(super) mod chaos;
 mod clocks;
+mod expiry;
 mod fencing;
 mod halt;
 mod hold;

@@ -6,7 +6,7 @@ use crate::state::{InstanceRecord, NodeRecord, Power};
 use ha_membership::Presence;
 use ha_model::{
     FenceRow, InstanceId, InstanceState, NodeConfig, NodeId, NodeRow, Notice, Now, PathView, Phase,
-    ResourceId, ResourceRow, Role, StatusView, length,
+    ResourceId, ResourceRow, Role, StatusView, length, moved,
 };
 use ha_scheduler::NodeStatus;
 
@@ -211,14 +211,7 @@ impl Node {
         if why.is_none() && state != "running" {
             why = active.and_then(|(_, r)| r.observation.why.clone());
         }
-        if why.is_none()
-            && let Some((to, until, origin)) =
-                self.state.wishes.moves.get(id).filter(|(_, u, _)| now.wall < *u)
-        {
-            let left = (until.0 - now.wall.0) / 1000;
-            why = Some(format!("moved to {to} {origin}; the wish holds for {left} s more"));
-        }
-        why = self.with_pin(id, why);
+        why = self.with_pin(id, self.with_move(now, id, why));
         let spec = self.spec_of(&instance);
         let failures = self.state.failure_views(&self.config, now.wall);
         ResourceRow {
@@ -236,13 +229,20 @@ impl Node {
         }
     }
 
+    /// What is wrong with a resource, if anything, and where an operator moved it, while that wish holds.
+    fn with_move(&self, now: Now, id: &ResourceId, why: Option<String>) -> Option<String> {
+        let wish = self.state.wishes.moves.get(id).filter(|(_, until, _)| now.wall < *until);
+        let Some((to, until, by)) = wish else { return why };
+        Some(and(why, moved(to, by, *until)))
+    }
+
     /// What is wrong with a resource, if anything, and that it runs over the file, if it does.
     fn with_pin(&self, id: &ResourceId, why: Option<String>) -> Option<String> {
         let Some((true, by)) = self.state.wishes.enabled.get(id) else { return why };
         let pin = format!(
             "started as asked ({by}), though the cluster file disables it; hactl resource stop {id} takes that back"
         );
-        Some(why.map_or(pin.clone(), |why| format!("{why}; {pin}")))
+        Some(and(why, pin))
     }
 
     /// Why a resource should not run: the cluster file says so, and no operator says anything else.
@@ -304,6 +304,13 @@ impl Node {
             }
         }
         views
+    }
+}
+
+fn and(why: Option<String>, more: String) -> String {
+    match why {
+        Some(why) => format!("{why}; {more}"),
+        None => more,
     }
 }
 

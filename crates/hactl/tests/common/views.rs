@@ -1,7 +1,7 @@
 //! Statuses as a daemon would give them.
 
 use ha_model::{
-    FenceRow, Index, Level, NodeRow, OwnView, PathView, Phase, ResourceRow, StatusView, Term, WallMs,
+    FenceRow, Index, Level, NodeRow, Origin, OwnView, PathView, Phase, ResourceRow, StatusView, Term, WallMs,
 };
 
 /// 2026-11-22 11:19:12.345 UTC.
@@ -230,7 +230,10 @@ pub fn moved() -> StatusView {
     for row in &mut view.resources[..2] {
         row.node = Some("beta".into());
     }
-    view.resources[0].why = Some("moved to beta by anna@alpha; holds until 12:19 UTC".to_owned());
+    let (when, until) = (view.at, WallMs(view.at.0 + 3_600_000));
+    let by = Origin::Admin { who: "anna on alpha".to_owned(), when, until: Some(until) };
+    // The daemon's own words.
+    view.resources[0].why = Some(ha_model::moved(&"beta".into(), &by, until));
     view
 }
 

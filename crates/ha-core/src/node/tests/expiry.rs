@@ -1,0 +1,50 @@
+//! What ends by time alone: a move is over.
+
+use super::world::World;
+use super::{S, formed};
+use ha_model::{AdminReply, AdminRequest, ResourceRow, WallMs, utc};
+
+fn row(world: &mut World, name: &str) -> ResourceRow {
+    let leader = world.leader();
+    let reply = world.ask(leader.as_str(), AdminRequest::Status);
+    let AdminReply::Status(view) = reply else { panic!("no status: {reply:?}") };
+    view.resources.into_iter().find(|r| r.name.as_str() == name).expect("configured")
+}
+
+/// Asks the leader to move the service to beta for a minute; until when that holds.
+fn move_to_beta(world: &mut World) -> WallMs {
+    let leader = world.leader();
+    let until = WallMs(world.now_at(&leader).wall.0 + 60_000);
+    let wish = AdminRequest::ResourceMove { resource: "web".into(), to: Some("beta".into()), for_s: 60 };
+    let reply = world.ask(leader.as_str(), wish);
+    assert!(matches!(reply, AdminReply::Done { .. }), "{reply:?}");
+    until
+}
+
+#[test]
+fn a_move_says_until_when_it_holds_and_nothing_after_that() {
+    let mut world = formed();
+    let by = world.leader();
+    let until = move_to_beta(&mut world);
+    world.run_until(5 * S, "web moved", |w| w.owner("web") == Some("beta".into()));
+    world.run(S);
+    let why = row(&mut world, "web").why;
+    let ends = utc::seconds(until);
+    assert_eq!(why, Some(format!("moved to beta by test on {by}; holds until {ends}")));
+    world.run(60 * S);
+    assert_eq!(row(&mut world, "web").why, None);
+}
+
+#[test]
+fn a_move_of_what_does_not_run_says_both() {
+    let mut world = World::without_migration();
+    world.run_until(10 * S, "web runs", |w| w.owner("web").is_some());
+    world.start_fails.insert("web".into());
+    let by = world.leader();
+    let until = move_to_beta(&mut world);
+    world.run(10 * S);
+    let why = row(&mut world, "web").why.unwrap_or_default();
+    assert!(why.contains("is started there again in"), "{why}");
+    let wish = format!("; moved to beta by test on {by}; holds until {}", utc::seconds(until));
+    assert!(why.ends_with(&wish), "{why}");
+}
