@@ -1,8 +1,10 @@
-//! What ends by time alone: a move is over.
+//! What ends by time alone: a failure is forgotten, a move is over. Nothing else changes then: without a plan made for
+//! that very moment nothing would follow from it.
 
 use super::world::World;
 use super::{S, formed};
 use ha_model::{AdminReply, AdminRequest, ResourceRow, WallMs, utc};
+use std::time::Duration;
 
 fn row(world: &mut World, name: &str) -> ResourceRow {
     let leader = world.leader();
@@ -19,6 +21,25 @@ fn move_to_beta(world: &mut World) -> WallMs {
     let reply = world.ask(leader.as_str(), wish);
     assert!(matches!(reply, AdminReply::Done { .. }), "{reply:?}");
     until
+}
+
+#[test]
+fn what_failed_everywhere_is_started_again_as_soon_as_a_failure_is_forgotten() {
+    let mut world = World::that_forgets();
+    world.start_fails.insert("web".into());
+    world.run_until(10 * S, "a first failure", |w| w.log_of("try").len() == 1);
+    let first = world.now_ms();
+    world.run_until(10 * S, "it failed everywhere", |w| w.log_of("try").len() == 3);
+    world.start_fails.clear();
+    let left = |world: &World| Duration::from_millis(first + 60_000 - world.now_ms());
+    world.run(left(&world) - S);
+    assert_eq!(world.owner("web"), None, "{:?}", world.journal);
+    assert_eq!(row(&mut world, "web").failures.len(), 3, "one on each node");
+    world.run(left(&world));
+    assert_eq!(world.owner("web"), None, "before its minute is over: {:?}", world.journal);
+    world.run_until(S, "web runs", |w| w.owner("web").is_some());
+    world.run(S);
+    assert_eq!(row(&mut world, "web").failures, [], "all are a minute old");
 }
 
 #[test]

@@ -70,4 +70,10 @@ impl World {
             "{text}[[level]]\nnode = \"alpha\"\ndevices = [\"blind\"]\n[[level]]\nnode = \"alpha\"\ndevices = [\"pdu\"]\n"
         ))
     }
+
+    /// One failure moves the service, and is forgotten after a minute.
+    pub fn that_forgets() -> Self {
+        let settings = "migration_threshold = 1\nfailure_timeout = \"1m\"\nmonitor =";
+        Self::of(CLUSTER.replacen("monitor =", settings, 1))
+    }
 }
