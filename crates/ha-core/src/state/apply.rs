@@ -163,6 +163,7 @@ impl ClusterState {
         record.session = Some(session);
         record.report_seq = 0;
         record.power = Power::Assumed;
+        record.off_by_word = false;
         record.freed_by_word.clear();
         if let Some(old) = old {
             record.end(old);

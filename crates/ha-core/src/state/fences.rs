@@ -161,6 +161,7 @@ impl ClusterState {
             record.end(incarnation);
         }
         record.power = Power::Off { since: at, level, returns: returns && level > 0, attempts };
+        record.off_by_word = level == 0;
         record.freed_by_word = if level == 0 { freed.clone() } else { Vec::new() };
         let window = i64::try_from(FENCE_WINDOW.as_millis()).unwrap_or(i64::MAX);
         record.fenced_at.retain(|t| at.0 - t.0 < window);

@@ -37,6 +37,8 @@ pub struct NodeRecord {
     pub acted: (Term, PlanId),
     /// Its power, after a fence.
     pub power: Power,
+    /// Its end is a human's word and nothing else, whatever was done with its power since.
+    pub off_by_word: bool,
     /// What a human's word freed: should the node speak again and resist fencing, these stop (S1).
     pub freed_by_word: Vec<InstanceId>,
 }
@@ -54,6 +56,7 @@ impl Default for NodeRecord {
             report_seq: 0,
             acted: (Term(0), PlanId(0)),
             power: Power::Assumed,
+            off_by_word: false,
             freed_by_word: Vec::new(),
         }
     }
@@ -69,7 +72,7 @@ impl NodeRecord {
     /// Whether a human's word, and no device, says that it is off.
     #[must_use]
     pub fn is_off_by_word(&self) -> bool {
-        self.status == NodeStatus::Off && matches!(self.power, Power::Off { level: 0, .. })
+        self.status == NodeStatus::Off && self.off_by_word
     }
 
     pub(crate) fn end(&mut self, incarnation: Incarnation) {

@@ -114,6 +114,26 @@ fn a_broken_word_that_only_a_follower_hears_of_is_acted_on() {
 }
 
 #[test]
+fn a_broken_word_is_acted_on_though_power_was_switched_on_since() {
+    let mut world = formed();
+    lead_by(&mut world, "beta");
+    world.switch_is_dead = true;
+    world.lie = true; // the human's word is the lie
+    world.freeze("alpha");
+    world.run(3 * S);
+    assert!(is_confirmed(&mut world, "beta", "alpha"));
+    world.run_until(5 * S, "web runs twice", |w| w.owners("web").len() == 2);
+    world.switch_is_dead = false;
+    let reply = world.ask("beta", AdminRequest::FenceOn { node: "alpha".into() });
+    assert!(matches!(reply, AdminReply::Done { .. }), "{reply:?}");
+    world.run(3 * S);
+    world.thaw("alpha"); // its power was never gone
+    let is_broken =
+        |n: &Notice| matches!(n, Notice::FenceRequested { reason: FenceReason::HeardAfterConfirmation, .. });
+    world.run_until(3 * S, "the leader acts", |w| w.saw(is_broken));
+}
+
+#[test]
 fn a_broken_word_stops_what_it_freed_where_there_is_no_fence_path() {
     let mut world = World::without_fencing();
     world.run_until(10 * S, "web runs", |w| w.owner("web") == Some("alpha".into()));
