@@ -115,7 +115,7 @@ pub struct AgentRun {
     pub timeout: Duration,
     /// The grant is checked just before exec.
     pub needs_grant: bool,
-    /// A proof or clean stop precedes: two quick address probes suffice.
+    /// The log shows of every member that it does not have it: two quick probes of an address suffice (ADR 11).
     pub is_address_free: bool,
 }
 

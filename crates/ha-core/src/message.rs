@@ -58,8 +58,8 @@ pub struct Order {
     pub spec: ResourceConfig,
     /// The ledger has an open permission for it there: it may be running already.
     pub was_permitted: bool,
-    /// Nothing but proofs and clean stops lies behind: two quick probes of an address suffice. After a human's
-    /// word the full time of RFC 5227 is taken.
+    /// The log shows of every member that it does not have it: two quick probes of an address suffice. Otherwise, after
+    /// a human's word above all, the full time of RFC 5227 is taken (ADR 11).
     pub is_address_free: bool,
 }
 

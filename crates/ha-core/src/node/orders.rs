@@ -5,7 +5,7 @@ use super::Node;
 use super::lead::Key;
 use super::warnings::About;
 use crate::message::{Order, OrderOp, PeerMessage, Report};
-use crate::state::{NodeRecord, Overlay};
+use crate::state::Overlay;
 use ha_model::{
     ClusterConfig, Entry, FenceReason, Incarnation, InstanceId, InstanceState, Level, NodeId, Now, ObjectId,
     OrderStamp, ResourceConfig, ResourceId, SessionId,
@@ -105,7 +105,7 @@ impl Node {
         let objects = spec.objects.clone();
         let needs_permission = op == OrderOp::Start && !objects.is_empty();
         let was_permitted = self.state.may_run.values().any(|m| m.instance == *instance && m.node == *node);
-        let is_address_free = !self.state.nodes.values().any(NodeRecord::is_off_by_word);
+        let is_address_free = self.state.is_shown_free(instance);
         let order = Order { stamp, instance: instance.clone(), op, spec, was_permitted, is_address_free };
         let queued = QueuedOrder { order, needs_permission, is_sent: false };
         lead.queue.entry(node.clone()).or_default().push_back(queued.clone());

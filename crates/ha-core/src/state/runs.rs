@@ -45,6 +45,28 @@ impl ClusterState {
         Ok(vec![Notice::Starting { instance: instance.clone(), node: node.clone() }])
     }
 
+    /// Whether the log shows of every member that it does not have the instance: seen stopped in its present boot, left
+    /// cleanly, or read off. A human's word shows nothing, nor does silence (ADR 11).
+    pub(crate) fn is_shown_free(&self, instance: &InstanceId) -> bool {
+        let Some(config) = self.parsed() else { return false };
+        let by_node = self.instances.get(instance);
+        let is_permitted =
+            |id: &NodeId| self.may_run.values().any(|m| m.node == *id && m.instance == *instance);
+        config.members().all(|id| {
+            let Some(record) = self.nodes.get(id) else { return false };
+            let observed = by_node.and_then(|n| n.get(id));
+            let is_stopped = observed.is_some_and(|r| r.state() == InstanceState::Stopped);
+            match record.status {
+                NodeStatus::Unseen => false,
+                NodeStatus::Member => is_stopped,
+                // Without a permission it has begun nothing since it was seen.
+                NodeStatus::Lost | NodeStatus::Condemned => is_stopped && !is_permitted(id),
+                NodeStatus::Off => !record.is_off_by_word(),
+                NodeStatus::Left => true,
+            }
+        })
+    }
+
     pub(super) fn apply_observed(
         &mut self,
         node: &NodeId,

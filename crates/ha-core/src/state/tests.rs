@@ -1,6 +1,7 @@
 //! The rules of applying, one by one: what the log itself refuses, whatever a leader proposed.
 
 mod config;
+mod free;
 mod wishes;
 
 use super::*;

@@ -134,6 +134,26 @@ fn a_broken_word_is_acted_on_though_power_was_switched_on_since() {
 }
 
 #[test]
+fn an_address_is_checked_at_length_after_a_humans_word_and_quickly_otherwise() {
+    let mut world = formed();
+    lead_by(&mut world, "beta");
+    assert!(world.quick_checks["vip"], "at formation all were asked");
+    world.power_off("alpha");
+    world.run_until(10 * S, "web runs elsewhere", web_runs_elsewhere);
+    let owner = world.owner("web").expect("it runs");
+    assert!(world.quick_checks["vip"], "its power was read off");
+    world.run_until(60 * S, "alpha is back", |w| w.is_member("alpha"));
+    world.run(5 * S);
+    world.switch_is_dead = true;
+    world.power_off(owner.as_str());
+    world.run(5 * S);
+    let asker = world.leader();
+    assert!(is_confirmed(&mut world, asker.as_str(), owner.as_str()));
+    world.run_until(10 * S, "web runs again", |w| w.owner("web").is_some());
+    assert!(!world.quick_checks["vip"], "nobody read the power of {owner} off");
+}
+
+#[test]
 fn a_broken_word_stops_what_it_freed_where_there_is_no_fence_path() {
     let mut world = World::without_fencing();
     world.run_until(10 * S, "web runs", |w| w.owner("web") == Some("alpha".into()));

@@ -80,6 +80,8 @@ pub struct World {
     /// The command with which each service was last started.
     pub commands: BTreeMap<String, String>,
     pub start_fails: BTreeSet<String>,
+    /// Whether a quick check of its address sufficed when each service was last started.
+    pub quick_checks: BTreeMap<String, bool>,
     /// By so many milliseconds the wall clocks of these hosts are ahead.
     pub clock_ahead_ms: BTreeMap<NodeId, i64>,
     /// These hosts get no answer from the switch.
@@ -119,6 +121,7 @@ impl World {
             stop_fails: BTreeSet::new(),
             commands: BTreeMap::new(),
             start_fails: BTreeSet::new(),
+            quick_checks: BTreeMap::new(),
             clock_ahead_ms: BTreeMap::new(),
             unanswered: BTreeSet::new(),
         };

@@ -162,6 +162,9 @@ impl World {
                 if let (AgentOp::Start, Some(command)) = (run.op, run.options.get("start")) {
                     self.commands.insert(instance.clone(), command.clone());
                 }
+                if run.op == AgentOp::Start {
+                    self.quick_checks.insert(instance.clone(), run.is_address_free);
+                }
                 self.at(MS * 5, Due::Agent { node, session, id: run.id, op: run.op, instance });
             }
             Effect::RunFence(run) if run.agent.as_str().starts_with('(') => {
