@@ -1,9 +1,13 @@
 //! Judgement from outside: answers and MACs, the ledger, the power switch's journal of what it truly did.
 //!
+//! The rule of every takeover is here once (`fenced_at`): the old owner's outlet was switched off, its power was gone, and
+//! only then somebody else was seen. A host that a test darkened by its button is not fenced by that: nobody but the test
+//! knows, and a frozen one looks the same.
 //! Must not know: the cluster's own word. Pure over the records, so that its own tests can show that it condemns.
 
 use crate::cluster::Cluster;
 use crate::sights::Answer;
+use crate::switches::Opened;
 use ha_lab::{ArpRound, LedgerRecord, PowerEffect, PowerRecord};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -43,16 +47,22 @@ pub enum Violation {
         after: Owner,
     },
     /// Somebody took over from a host whose power had not been cut. S2.
-    NotCut {
-        /// The old owner.
-        old: Owner,
-        /// The new owner.
-        new: Owner,
-        /// When the new one was first seen, boot-clock nanoseconds.
-        seen_ns: u64,
-        /// When the old one's power went, if ever.
-        cut_ns: Option<u64>,
-    },
+    NotCut(Takeover),
+    /// Somebody took over from a host that was dark, by its button, before its switch had been asked to make sure. S2.
+    NotFenced(Takeover),
+}
+
+/// A change of owner that came too early.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Takeover {
+    /// The old owner.
+    pub old: Owner,
+    /// The new owner.
+    pub new: Owner,
+    /// When the new one was first seen, boot-clock nanoseconds.
+    pub seen_ns: u64,
+    /// When it would have been right, if ever.
+    pub right_ns: Option<u64>,
 }
 
 /// The records of the outside observers.
@@ -66,6 +76,8 @@ pub struct Judge {
     pub answers: Vec<Answer>,
     /// What the power switch did.
     pub power: Vec<PowerRecord>,
+    /// Outlets that a switch opened, whether or not the host on them was still on.
+    pub opened: Vec<Opened>,
     /// Until then (boot-clock nanoseconds) the owner changed in order, by an operator's wish.
     pub orderly_until_ns: u64,
 }
@@ -77,6 +89,7 @@ impl Judge {
             ledger: cluster.lab().ledger().expect("the ledger"),
             answers: cluster.answers_since(0),
             power: cluster.lab().power_journal().expect("the power journal"),
+            opened: cluster.opened_outlets(),
             orderly_until_ns: cluster.orderly_until_ns(),
         }
     }
@@ -87,22 +100,58 @@ impl Judge {
         doubles.chain(self.old_blocks()).chain(self.old_answers()).collect()
     }
 
-    /// The same, and every change of owner without a cut of the old owner's power before it. For scenarios without
-    /// orderly moves after `place_owner`.
+    /// The same, and every change of owner that no fence of the old owner came before. For scenarios without orderly
+    /// moves after `place_owner`.
     pub fn fenced_takeovers(&self) -> Vec<Violation> {
-        let mut all = self.two_owners();
-        all.extend(self.not_cut());
+        let mut all = self.cut_takeovers();
+        let early = self.earlier_than(|old| self.fenced_at(old));
+        all.extend(early.into_iter().filter(|t| self.is_cut_before(t)).map(Violation::NotFenced));
         all
     }
 
-    /// When the power of that incarnation was truly gone.
+    /// The same where a human's word stands for the switch's: the old owner's power was gone, by whatever hand.
+    pub fn cut_takeovers(&self) -> Vec<Violation> {
+        let mut all = self.two_owners();
+        all.extend(self.earlier_than(|old| self.cut_at(old)).into_iter().map(Violation::NotCut));
+        all
+    }
+
+    /// The same records as they were then: for what follows a takeover in order (a move back to who is preferred).
+    pub fn until(&self, t_ns: u64) -> Self {
+        let mut before = self.clone();
+        before.rounds.retain(|r| r.t_ns <= t_ns);
+        before.ledger.retain(|b| b.t_ns <= t_ns);
+        before.answers.retain(|a| a.end_ns <= t_ns);
+        before.power.retain(|r| r.t_ns <= t_ns);
+        before.opened.retain(|o| o.t_ns <= t_ns);
+        before
+    }
+
+    /// When the power of that incarnation was truly gone, by its outlet or by its button.
     pub fn cut_at(&self, owner: &Owner) -> Option<u64> {
-        let is_it = |r: &&PowerRecord| {
+        self.end_of(owner).map(|at| self.power[at].t_ns)
+    }
+
+    /// When that incarnation was fenced: when its outlet took its power; or, where its button had taken it before, when
+    /// its outlet was opened as well. A new boot of its host is as good: it ends the one before.
+    pub fn fenced_at(&self, owner: &Owner) -> Option<u64> {
+        let at = self.end_of(owner)?;
+        let (end, later) = (&self.power[at], &self.power[at + 1..]);
+        if end.outlet.is_some() {
+            return Some(end.t_ns);
+        }
+        let opened = self.opened.iter().filter(|o| o.host == owner.host).map(|o| o.t_ns);
+        let boots = later.iter().filter(|r| r.host == owner.host && r.effect == PowerEffect::On);
+        opened.filter(|t| *t >= end.t_ns).chain(boots.map(|r| r.began_ns)).min()
+    }
+
+    fn end_of(&self, owner: &Owner) -> Option<usize> {
+        let is_it = |r: &PowerRecord| {
             r.effect == PowerEffect::Off
                 && r.host == owner.host
                 && r.boot_id.as_deref() == Some(&owner.incarnation)
         };
-        self.power.iter().find(is_it).map(|r| r.t_ns)
+        self.power.iter().position(is_it)
     }
 
     /// How often the power of a host was truly cut.
@@ -151,19 +200,20 @@ impl Judge {
         out
     }
 
-    fn not_cut(&self) -> Vec<Violation> {
+    /// Changes of owner before the time from which on they are right.
+    fn earlier_than(&self, right: impl Fn(&Owner) -> Option<u64>) -> Vec<Takeover> {
         let owners = self.owners();
-        let pairs = owners.windows(2).map(|w| (&w[0].0, &w[1].0, w[1].1));
-        let judged = pairs.map(|(old, new, seen_ns)| (old, new, seen_ns, self.cut_at(old)));
-        judged
-            .filter(|(.., seen_ns, cut_ns)| cut_ns.is_none_or(|cut| cut > *seen_ns))
-            .map(|(old, new, seen_ns, cut_ns)| Violation::NotCut {
-                old: old.clone(),
-                new: new.clone(),
-                seen_ns,
-                cut_ns,
-            })
-            .collect()
+        let all = owners.windows(2).map(|w| Takeover {
+            old: w[0].0.clone(),
+            new: w[1].0.clone(),
+            seen_ns: w[1].1,
+            right_ns: right(&w[0].0),
+        });
+        all.filter(|t| t.right_ns.is_none_or(|right| right > t.seen_ns)).collect()
+    }
+
+    fn is_cut_before(&self, takeover: &Takeover) -> bool {
+        self.cut_at(&takeover.old).is_some_and(|cut| cut <= takeover.seen_ns)
     }
 }
 
@@ -190,12 +240,31 @@ mod tests {
         Answer { t_ns, end_ns: t_ns + 1, host: host.into(), incarnation, pid, mac: None }
     }
 
+    fn power(
+        t_ns: u64,
+        host: &str,
+        effect: PowerEffect,
+        outlet: Option<u32>,
+        boot: Option<u32>,
+    ) -> PowerRecord {
+        PowerRecord {
+            t_ns,
+            began_ns: t_ns,
+            pdu: outlet.map(|_| "pdu-a".into()),
+            outlet,
+            host: host.into(),
+            effect,
+            cause: if outlet.is_some() { "outlet".into() } else { "button".into() },
+            boot_id: boot.map(|boot| format!("{host}-{boot}")),
+        }
+    }
+
     fn off(t_ns: u64, host: &str) -> PowerRecord {
-        let text = format!(
-            r#"{{"t_ns":{t_ns},"began_ns":{t_ns},"pdu":null,"outlet":null,"host":"{host}","effect":"off",
-               "cause":"outlet","boot_id":"{host}-1"}}"#
-        );
-        serde_json::from_str(&text).expect("a record")
+        power(t_ns, host, PowerEffect::Off, Some(1), Some(1))
+    }
+
+    fn button(t_ns: u64, host: &str) -> PowerRecord {
+        power(t_ns, host, PowerEffect::Off, None, Some(1))
     }
 
     fn ledger(blocks: &[(&str, u64)]) -> Judge {
@@ -237,15 +306,57 @@ mod tests {
         assert_eq!(judge.two_owners(), [Violation::TwoMacs(round(&["x", "y"]))]);
     }
 
+    /// `a` writes at 10, `b` at 20.
+    fn taken(power: &[PowerRecord]) -> Judge {
+        Judge { power: power.to_vec(), ..ledger(&[("a", 1), ("b", 1)]) }
+    }
+
     #[test]
     fn a_takeover_needs_a_cut_before_it() {
-        let taken = |power| Judge { power, ..ledger(&[("a", 1), ("b", 1)]) };
-        assert_eq!(taken(vec![off(15, "a")]).fenced_takeovers(), []);
-        for wrong in [vec![], vec![off(25, "a")], vec![off(15, "b")]] {
-            assert!(matches!(taken(wrong).fenced_takeovers()[..], [Violation::NotCut { .. }]));
+        assert_eq!(taken(&[off(15, "a")]).fenced_takeovers(), []);
+        for wrong in [vec![], vec![off(25, "a")], vec![off(15, "b")], vec![button(25, "a")]] {
+            let judge = Judge { opened: vec![opened(15, "a")], ..taken(&wrong) };
+            assert!(matches!(judge.fenced_takeovers()[..], [Violation::NotCut(_)]), "{wrong:?}");
+            assert!(matches!(judge.cut_takeovers()[..], [Violation::NotCut(_)]), "{wrong:?}");
         }
         // An orderly move before that is none.
         let moved = ledger(&[("c", 1), ("a", 1), ("b", 1)]);
         assert_eq!(Judge { power: vec![off(25, "a")], orderly_until_ns: 20, ..moved }.fenced_takeovers(), []);
+    }
+
+    fn opened(t_ns: u64, host: &str) -> Opened {
+        Opened { t_ns, host: host.into() }
+    }
+
+    #[test]
+    fn a_host_that_its_button_darkened_is_not_fenced_by_that() {
+        let on = |host| power(15, host, PowerEffect::On, None, Some(2));
+        let judge = |boots: &[PowerRecord], opened: &[Opened]| {
+            let power = [&[button(12, "a")], boots].concat();
+            Judge { opened: opened.to_vec(), ..taken(&power) }
+        };
+        assert_eq!(judge(&[], &[opened(15, "a")]).fenced_takeovers(), []);
+        // A new boot ends the old one as surely.
+        assert_eq!(judge(&[on("a")], &[]).fenced_takeovers(), []);
+        let wrong = [
+            judge(&[], &[]),
+            judge(&[], &[opened(25, "a")]),
+            judge(&[], &[opened(11, "a")]),
+            judge(&[], &[opened(15, "b")]),
+            judge(&[on("b")], &[]),
+        ];
+        for judge in wrong {
+            assert!(matches!(judge.fenced_takeovers()[..], [Violation::NotFenced(_)]), "{judge:?}");
+            // Enough where a human made sure.
+            assert_eq!(judge.cut_takeovers(), []);
+        }
+    }
+
+    #[test]
+    fn what_comes_later_does_not_count_for_the_records_until_then() {
+        let judge = Judge { power: vec![off(15, "a")], ..ledger(&[("a", 1), ("b", 1), ("c", 1)]) };
+        assert!(matches!(judge.fenced_takeovers()[..], [Violation::NotCut(_)]));
+        assert_eq!(judge.until(20).fenced_takeovers(), []);
+        assert!(matches!(taken(&[off(25, "a")]).until(20).fenced_takeovers()[..], [Violation::NotCut(_)]));
     }
 }

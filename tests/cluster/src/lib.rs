@@ -16,10 +16,12 @@ mod hactl;
 mod judge;
 mod plan;
 mod sights;
+mod switches;
 
 pub use cluster::{Cluster, LONG, SOON};
 pub use disk::make_disks_breakable;
 pub use files::{edit_cluster_file, helper, write_secret};
-pub use judge::{Judge, Owner, Violation};
+pub use judge::{Judge, Owner, Takeover, Violation};
 pub use plan::{Plan, SecondPdu, Writer, exec_resource, vip_and_web};
 pub use sights::Answer;
+pub use switches::Opened;
