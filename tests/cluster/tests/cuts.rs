@@ -40,7 +40,15 @@ fn an_owner_that_leads_and_is_cut_from_all_is_fenced_first() {
 
 #[test]
 fn control_an_owner_cut_from_all_that_keeps_its_power_is_a_second_owner() {
-    let cluster = cut_from_all(false, true);
+    two_macs_answer(&cut_from_all(false, true));
+}
+
+#[test]
+fn control_an_owner_that_leads_is_cut_from_all_and_keeps_its_power_is_a_second_owner() {
+    two_macs_answer(&cut_from_all(true, true));
+}
+
+fn two_macs_answer(cluster: &Cluster) {
     let found = cluster.judge().two_owners();
     assert!(found.iter().any(|v| matches!(v, Violation::TwoMacs(_))), "{found:?}");
 }

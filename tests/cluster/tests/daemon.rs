@@ -173,7 +173,15 @@ fn a_daemon_that_led_and_stays_dead_is_fenced_after_its_grace() {
 
 #[test]
 fn control_a_host_without_daemon_that_keeps_its_power_serves_on() {
-    let cluster = kept_dead(false, true);
+    serves_on(&kept_dead(false, true));
+}
+
+#[test]
+fn control_a_host_without_the_daemon_that_led_and_that_keeps_its_power_serves_on() {
+    serves_on(&kept_dead(true, true));
+}
+
+fn serves_on(cluster: &Cluster) {
     let found = cluster.judge().two_owners();
     assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
 }

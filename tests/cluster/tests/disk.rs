@@ -56,17 +56,36 @@ fn a_leading_owner_whose_syncs_fail_is_fenced() {
     owner_with_failing_syncs(true);
 }
 
-#[test]
-fn control_an_owner_whose_syncs_fail_and_that_keeps_its_power_writes_on() {
+/// The switch lies, and its daemon falls silent when the switch is asked.
+fn failing_syncs_and_a_lie(leads: bool) -> Cluster {
     let cluster = Cluster::start(Plan { writer: Writer::First, ..plan() }.long_grants());
-    let owner = cluster.place_owner(false).host;
+    let owner = cluster.place_owner(leads).host;
     cluster.pdu_fault("pdu-a", json!({"lying": true, "slow_ms": 300})).unwrap();
     break_disk_of(&cluster, &owner);
-    cluster.wait_off_sent(&owner);
-    cluster.silence_daemon(&owner);
-    cluster.wait_blocks_of_others(&owner, 50);
+    is_lied_about(&cluster, &owner);
+    cluster
+}
+
+fn is_lied_about(cluster: &Cluster, owner: &str) {
+    cluster.wait_off_sent(owner);
+    cluster.silence_daemon(owner);
+    cluster.wait_blocks_of_others(owner, 50);
+}
+
+/// What a control must find.
+fn writes_on(cluster: &Cluster) {
     let found = cluster.judge().two_owners();
     assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
+}
+
+#[test]
+fn control_an_owner_whose_syncs_fail_and_that_keeps_its_power_writes_on() {
+    writes_on(&failing_syncs_and_a_lie(false));
+}
+
+#[test]
+fn control_a_leading_owner_whose_syncs_fail_and_that_keeps_its_power_writes_on() {
+    writes_on(&failing_syncs_and_a_lie(true));
 }
 
 /// A node that owns nothing and cannot write: an alarm that names the disk, and the service never notices.
@@ -91,20 +110,23 @@ fn a_follower_whose_syncs_fail_is_an_alarm_and_no_more() {
     assert_eq!(cluster.switched_off(&bad), 0, "it held nothing");
 }
 
-/// The same with a disk that is full.
-#[test]
-fn an_owner_whose_log_disk_is_full_is_fenced() {
+/// The same with a disk that is full: the one of gamma, which owns.
+fn full_log_disk(lie: bool) -> Cluster {
     let plan = Plan {
         adjust: |spec| spec.hosts[2].powered = false,
         wait_for_service: false,
+        writer: Writer::First,
         prefer: [("gamma".to_string(), 10_000)].into(),
         ..Plan::default().time("write_age_max", "3s").time("off_dwell", "30s")
     };
-    let cluster = Cluster::start(plan);
+    let cluster = Cluster::start(if lie { plan.long_grants() } else { plan });
     cluster.put_data_on_small_disk("gamma", 16);
     cluster.power_on("gamma").unwrap();
     cluster.wait_owner("gamma", LONG);
     cluster.wait_for_service();
+    if lie {
+        cluster.pdu_fault("pdu-a", json!({"lying": true, "slow_ms": 300})).unwrap();
+    }
     cluster.fill_disk("gamma");
     let text = cluster.cluster_file();
     // Texts of some size, until the log needs a page that the disk has not got.
@@ -117,8 +139,22 @@ fn an_owner_whose_log_disk_is_full_is_fenced() {
         let journal = cluster.journal("gamma");
         journal.contains("writing the log failed") && journal.contains("No space left on device")
     });
+    if lie {
+        is_lied_about(&cluster, "gamma");
+    }
+    cluster
+}
+
+#[test]
+fn an_owner_whose_log_disk_is_full_is_fenced() {
+    let cluster = full_log_disk(false);
     cluster.wait_owner_other_than("gamma", LONG);
     cluster.wait_cut("gamma");
     assert_eq!(cluster.judge().fenced_takeovers(), []);
     cluster.hactl_ok("alpha", &["resource", "cleanup"]);
+}
+
+#[test]
+fn control_an_owner_whose_log_disk_is_full_and_that_keeps_its_power_writes_on() {
+    writes_on(&full_log_disk(true));
 }

@@ -119,9 +119,17 @@ fn a_stop_that_does_not_end_fences_its_host() {
 
 #[test]
 fn control_a_stop_that_fails_and_a_lie_are_a_takeover_from_a_living_host() {
-    let cluster = stop_fails("false", true);
+    was_not_cut(&stop_fails("false", true));
+}
+
+#[test]
+fn control_a_stop_that_does_not_end_and_a_lie_are_a_takeover_from_a_living_host() {
+    was_not_cut(&stop_fails("sleep infinity", true));
+}
+
+fn was_not_cut(cluster: &Cluster) {
     let found = cluster.judge().fenced_takeovers();
-    assert!(found.iter().any(|v| matches!(v, Violation::NotCut { .. })), "{found:?}");
+    assert!(found.iter().any(|v| matches!(v, Violation::NotCut(_))), "{found:?}");
 }
 
 /// A service that does not hear SIGTERM is killed within its time: that is a stop like any other.
