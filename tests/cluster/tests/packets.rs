@@ -347,3 +347,10 @@ fn control_a_deadlocked_core_behind_a_lying_switch_leaves_its_services_writing()
     let found = cluster.judge().two_owners();
     assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
 }
+
+#[test]
+fn control_a_deadlocked_core_of_the_leader_behind_a_lying_switch_leaves_its_services_writing() {
+    let cluster = deadlocked_core(true, true);
+    let found = cluster.judge().two_owners();
+    assert!(found.iter().any(|v| matches!(v, Violation::OldBlock { .. })), "{found:?}");
+}
