@@ -56,7 +56,11 @@ impl Leash {
     pub(crate) fn open(&self) -> io::Result<Joining> {
         match self.root.kind() {
             Kind::Cgroup(dir) => {
-                Ok(Joining { cgroup: Some(cgroup::open_leaf(&dir.join(&self.path))?), mark: None })
+                let leaf = dir.join(&self.path);
+                // Linux 6.18, for one, kills at birth what is born in a cgroup in which something was killed before. An
+                // empty one is made anew.
+                cgroup::remove(&leaf);
+                Ok(Joining { cgroup: Some(cgroup::open_leaf(&leaf)?), mark: None })
             }
             Kind::Marked { tag, .. } => {
                 Ok(Joining { cgroup: None, mark: Some((MARK.into(), self.mark(tag))) })

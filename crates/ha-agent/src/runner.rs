@@ -187,24 +187,24 @@ pub async fn run(program: Program, leash: &Leash, cancel: &Cancel) -> Report {
         };
         let readers = async { tokio::join!(stdout.read_from(out_read), stderr.read_from(err_read)) };
         tokio::pin!(readers);
+        // Both outputs may end long before the program does.
+        let mut is_drained = false;
         let work = async {
             tokio::pin!(drive);
-            let mut is_drained = false;
-            let how = loop {
+            loop {
                 tokio::select! {
                     how = &mut drive => break how,
                     _ = &mut readers, if !is_drained => is_drained = true,
                 }
-            };
-            (how, is_drained)
+            }
         };
-        let (ended, mut is_drained) = tokio::select! {
+        let ended = tokio::select! {
             done = timeout(program.timeout, work) => match done {
-                Ok((Ok(how), is_drained)) => (how.into(), is_drained),
-                Ok((Err(failure), is_drained)) => (explain(failure, &program_path), is_drained),
-                Err(_) => (Ended::TimedOut { after: program.timeout }, false),
+                Ok(Ok(how)) => how.into(),
+                Ok(Err(failure)) => explain(failure, &program_path),
+                Err(_) => Ended::TimedOut { after: program.timeout },
             },
-            () = cancel.cancelled() => (Ended::Cancelled, false),
+            () = cancel.cancelled() => Ended::Cancelled,
         };
         leash.kill_all(KILL_WAIT).await;
         while !is_drained && timeout(DRAIN_WAIT, &mut readers).await.is_ok() {

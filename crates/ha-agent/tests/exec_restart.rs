@@ -44,6 +44,23 @@ async fn a_check_that_passes_elsewhere_is_no_sign_of_life_here() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_died_during_a_check_finds_its_service_well() {
+    let mut bench = bench("midcheck");
+    let options = [("start", "sleep 300"), ("check", "true")];
+    assert_eq!(bench.run(Action::Start, &options).await, Outcome::Running);
+    let leaf = bench.root.leash(&["resource", "web", "commands"]).directory().unwrap();
+    fs::create_dir_all(&leaf).unwrap();
+    let script = format!("echo $$ > {}/cgroup.procs && exec sleep 300", leaf.display());
+    let mut check = std::process::Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    let pid = check.id().to_string();
+    until("the check is under way", || fs::read_to_string(leaf.join("cgroup.procs")).unwrap().contains(&pid))
+        .await;
+    bench.restart();
+    assert_eq!(bench.run(Action::Probe, &options).await, Outcome::Running);
+    assert!(!check.wait().unwrap().success(), "it was killed");
+}
+
+#[tokio::test]
 async fn a_service_without_process_is_judged_by_its_check() {
     let mut bench = bench("processless");
     let up = bench.path("up");

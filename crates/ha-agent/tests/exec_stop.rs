@@ -49,3 +49,13 @@ async fn a_stop_command_gets_the_main_process_and_leaves_nothing() {
     assert_eq!(bench.agents.run(stop).await, Outcome::NotRunning);
     assert!(bench.members().is_empty());
 }
+
+/// The check that ran when the start command failed is killed, and nothing after it.
+#[tokio::test]
+async fn a_start_that_fails_during_its_check_is_stopped() {
+    let bench = bench("stopafter");
+    let options = [("start", "sh -c 'sleep 0.2; exit 5'"), ("check", "sleep 300"), ("stop", "true")];
+    let outcome = bench.run(Action::Start, &options).await;
+    assert!(matches!(outcome, Outcome::Failed { code: Some(5), .. }), "{outcome}");
+    assert_eq!(bench.run(Action::Stop, &options).await, Outcome::NotRunning);
+}

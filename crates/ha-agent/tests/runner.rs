@@ -148,9 +148,8 @@ async fn a_closed_gate_begins_nothing() {
 async fn a_grant_that_lapses_between_clone_and_exec_begins_nothing() {
     let tidy = Tidy(root("lapse"));
     let leash = tidy.0.leash(&["a"]);
-    let leaf = leash.directory().unwrap();
-    fs::create_dir_all(&leaf).unwrap();
-    fs::write(leaf.join("cgroup.freeze"), "1").unwrap();
+    let frozen = tidy.0.directory().unwrap().join("cgroup.freeze");
+    fs::write(&frozen, "1").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let proof = dir.path().join("ran");
     let mut job = program(&["touch", proof.to_str().unwrap()]);
@@ -161,11 +160,32 @@ async fn a_grant_that_lapses_between_clone_and_exec_begins_nothing() {
         until("the child is born", || !leash.members().is_empty()).await;
         assert!(gate.is_open(), "the gate was open when the child was made");
         gate.set(boot_now());
-        fs::write(leaf.join("cgroup.freeze"), "0").unwrap();
+        fs::write(&frozen, "0").unwrap();
     };
     let (report, ()) = tokio::join!(run(job, &leash, &cancel), lapse);
     assert_eq!(report.ended, Ended::GrantLapsed);
     assert!(!proof.exists(), "the program ran after its grant had lapsed");
+}
+
+#[tokio::test]
+async fn a_program_that_closes_its_output_and_hangs_ends_at_its_time_out() {
+    let tidy = Tidy(root("closed"));
+    let mut job = sh("echo said; exec >&- 2>&-; sleep 300");
+    job.timeout = Duration::from_millis(200);
+    let report = run(job, &tidy.0.leash(&["a"]), &Cancel::default()).await;
+    assert_eq!(report.ended, Ended::TimedOut { after: Duration::from_millis(200) });
+    assert_eq!((report.stdout.text().as_str(), report.survivors.len()), ("said\n", 0));
+}
+
+#[tokio::test]
+async fn what_runs_after_a_run_that_was_dropped_is_not_killed_with_it() {
+    let tidy = Tidy(root("dropped"));
+    let (leash, cancel) = (tidy.0.leash(&["a"]), Cancel::default());
+    let dropped =
+        tokio::time::timeout(Duration::from_millis(100), run(sh("sleep 300"), &leash, &cancel)).await;
+    assert!(dropped.is_err());
+    until("it is killed", || leash.is_empty()).await;
+    assert_eq!(run(sh("exit 3"), &leash, &cancel).await.ended, Ended::Exited { code: 3 });
 }
 
 /// As on a file system that hangs: the child never reaches its program.
@@ -173,9 +193,8 @@ async fn a_grant_that_lapses_between_clone_and_exec_begins_nothing() {
 async fn a_start_that_hangs_before_exec_ends_at_its_time_out() {
     let tidy = Tidy(root("hang"));
     let leash = tidy.0.leash(&["a"]);
-    let leaf = leash.directory().unwrap();
-    fs::create_dir_all(&leaf).unwrap();
-    fs::write(leaf.join("cgroup.freeze"), "1").unwrap();
+    let frozen = tidy.0.directory().unwrap().join("cgroup.freeze");
+    fs::write(&frozen, "1").unwrap();
     let mut job = program(&["sleep", "300"]);
     job.timeout = Duration::from_millis(200);
     let report = run(job, &leash, &Cancel::default()).await;
