@@ -6,6 +6,7 @@
 //! ours and the gate is open.
 
 mod announce;
+mod dump;
 pub(crate) mod frame;
 pub(crate) mod netlink;
 pub(crate) mod wire;

@@ -2,11 +2,11 @@
 //!
 //! Must not know: resources. Invariant: what it reports was read from the kernel for this call; nothing is remembered.
 
+use super::dump::dump;
 use super::frame::Mac;
-use futures_util::TryStreamExt;
-use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, CacheInfo};
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -57,16 +57,19 @@ fn words(doing: &str, error: rtnetlink::Error) -> String {
 
 impl Netlink {
     pub(crate) fn open() -> Result<Self> {
-        let (connection, handle, _) =
+        let (mut connection, handle, _) =
             rtnetlink::new_connection().map_err(|e| format!("opening netlink failed: {e}"))?;
+        connection.set_forward_done(true);
         Ok(Self { handle, connection: tokio::spawn(connection) })
     }
 
     /// Every interface, by name.
     pub(crate) async fn links(&self) -> Result<BTreeMap<String, Link>> {
-        let mut stream = self.handle.link().get().execute();
+        let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let all = dump(&self.handle, &question).await;
         let mut links = BTreeMap::new();
-        while let Some(message) = stream.try_next().await.map_err(|e| words("reading the interfaces", e))? {
+        for answer in all.map_err(|why| format!("reading the interfaces failed: {why}"))? {
+            let RouteNetlinkMessage::NewLink(message) = answer else { continue };
             let flags = message.header.flags;
             let (mut name, mut mac) = (String::new(), None);
             for attribute in message.attributes {
@@ -92,12 +95,14 @@ impl Netlink {
 
     /// Every address of this host.
     pub(crate) async fn addresses(&self) -> Result<Vec<Held>> {
-        let mut stream = self.handle.address().get().execute();
-        let mut all = vec![];
-        while let Some(message) = stream.try_next().await.map_err(|e| words("reading the addresses", e))? {
-            all.extend(held(message));
-        }
-        Ok(all)
+        let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        let all = dump(&self.handle, &question).await;
+        let all = all.map_err(|why| format!("reading the addresses failed: {why}"))?;
+        let address = |answer| match answer {
+            RouteNetlinkMessage::NewAddress(message) => held(message),
+            _ => None,
+        };
+        Ok(all.into_iter().filter_map(address).collect())
     }
 
     /// Where this host has the address.
@@ -152,4 +157,41 @@ fn held(message: AddressMessage) -> Option<Held> {
         is_tentative: flags.contains(AddressFlags::Tentative),
         message,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sched::{CloneFlags, unshare};
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    /// Runs `ip` with these lines in the calling thread's namespace.
+    fn ip(lines: &str) {
+        let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+        ip.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        assert!(ip.wait().unwrap().success(), "{lines}");
+    }
+
+    /// S7: an answer that changes while it is read lacks what never changed.
+    #[test]
+    fn addresses_that_stay_are_seen_while_others_come_and_go() {
+        unshare(CloneFlags::CLONE_NEWNET)
+            .expect("this test needs permission to make network namespaces (run as root)");
+        ip("link add veth0 type veth peer name veth1\nlink set veth0 up\n");
+        // Too many for the first part of an answer.
+        let stay: String = (1..=200).map(|n| format!("addr add 10.1.0.{n}/32 dev veth0\n")).collect();
+        ip(&stay);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // It stands before the others, which move by one each time.
+        let flicker =
+            "addr add 10.2.0.1/32 dev veth0 scope link\naddr del 10.2.0.1/32 dev veth0\n".repeat(100);
+        let others = std::thread::spawn(move || (0..100).for_each(|_| ip(&flicker)));
+        while !others.is_finished() {
+            let all = runtime.block_on(async { Netlink::open()?.addresses().await }).unwrap();
+            let stayed = all.iter().filter(|h| h.address.to_string().starts_with("10.1.0.")).count();
+            assert_eq!(stayed, 200);
+        }
+        others.join().unwrap();
+    }
 }
