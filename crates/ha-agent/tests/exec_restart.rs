@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::service::{SLEEP, bench, config, job};
+use common::service::{SLEEP, bench, config, job, reason};
 use common::until;
 use ha_agent::{Action, Agents, CgroupRoot, Outcome};
 use std::fs;
@@ -58,6 +58,25 @@ async fn a_daemon_that_died_during_a_check_finds_its_service_well() {
     bench.restart();
     assert_eq!(bench.run(Action::Probe, &options).await, Outcome::Running);
     assert!(!check.wait().unwrap().success(), "it was killed");
+}
+
+/// What it leaves besides its processes, only its stop command knows.
+#[tokio::test]
+async fn a_service_that_died_while_no_daemon_ran_is_stopped_by_its_command() {
+    let mut bench = bench("away");
+    let stopped = bench.path("stopped");
+    let stop = format!("touch {stopped}");
+    let options = [("start", "sleep 300"), ("stop", stop.as_str())];
+    assert_eq!(bench.run(Action::Start, &options).await, Outcome::Running);
+    bench.restart();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(bench.members()[0]), nix::sys::signal::SIGKILL)
+        .unwrap();
+    until("dead", || bench.members().is_empty()).await;
+    let found = bench.run(Action::Probe, &options).await;
+    assert!(reason(&found).contains("its stop command was not run since its start"), "{found}");
+    assert_eq!(bench.run(Action::Stop, &options).await, Outcome::NotRunning);
+    assert!(PathBuf::from(&stopped).exists());
+    assert_eq!(bench.run(Action::Probe, &options).await, Outcome::NotRunning);
 }
 
 #[tokio::test]

@@ -1,13 +1,15 @@
 //! The `exec` agent: a service started by a command, its processes held in a cgroup of its own.
 //!
 //! Must not know: the cluster. Invariants: a stop has succeeded only when the stop command said so and no process is
-//! left; a service is found again by its leash, below the root that its record names too, never by a guess from the
-//! process table, and nothing is done about one that cannot be seen; a start that ends in failure or after its grant
-//! leaves no process.
+//! left, and, of a service without process, when its check has failed after it; what has a stop command and was begun
+//! is not running only after that; a service is found again by its leash, below the root that its record names too,
+//! never by a guess from the process table, and nothing is done about one that cannot be seen; a start that ends in
+//! failure or after its grant leaves no process.
 
 mod options;
 mod record;
 mod start;
+mod stop;
 mod watch;
 
 use crate::cancel::Cancel;
@@ -18,22 +20,18 @@ use crate::leash::Leash;
 use crate::root::CgroupRoot;
 use crate::runner::{Ended, KILL_WAIT, Program, Report, run, signal_name};
 use ha_model::InstanceId;
-use nix::sys::signal::Signal;
 pub use options::Exec;
-use record::Begun;
 pub use record::OUTPUT_FILE_BYTES;
 pub(crate) use record::Record;
+use record::{Begun, Stage};
 use std::collections::BTreeMap;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 pub use watch::ProcessExited;
-use watch::{Watch, find_main};
+use watch::{StartCommand, Subject, Watch, find_main};
 
-/// Part of a stop's time that is kept for SIGKILL, so that a service which ignores SIGTERM is still stopped in time.
-const KILL_SHARE: u32 = 4;
-/// Names of survivors in a reason; more would not make it clearer.
-const SURVIVORS_NAMED: usize = 3;
+/// What the options of a service without process lack.
+const NEEDS_BOTH: &str = "a service without process needs `stop` and `check`";
 
 /// One service: its leashes, its record, its watch.
 pub(crate) struct Service {
@@ -63,6 +61,9 @@ impl Service {
         }
         // An earlier session of the daemon may have left a command of this service running.
         self.commands.kill_all(KILL_WAIT).await;
+        if let Err(why) = self.follow_watch() {
+            return Outcome::failed(why);
+        }
         let end = Instant::now() + job.timeout;
         match job.action {
             Action::Start => self.start(&exec, job, end).await,
@@ -80,6 +81,16 @@ impl Service {
         };
         self.service.also_below(former.clone());
         self.commands.also_below(former);
+        Ok(())
+    }
+
+    /// Takes note of a start command that was taken for the service, and has exited as one that leaves no process.
+    fn follow_watch(&mut self) -> Result<(), String> {
+        if self.watch.as_ref().is_some_and(Watch::has_completed) {
+            let noted = self.record.note(Stage::Processless);
+            noted.map_err(|e| format!("it has no process, and noting that failed: {e}"))?;
+            self.watch = None;
+        }
         Ok(())
     }
 
@@ -112,26 +123,25 @@ impl Service {
         if self.watch.is_none()
             && let Some(main) = find_main(&self.service, exec.pidfile.as_deref())
         {
-            self.watch_over(main, exec);
+            self.watch_over(main, None, exec);
         }
     }
 
-    fn watch_over(&mut self, main: crate::child::Child, exec: &Exec) {
-        self.watch = Some(Watch::begin(
-            self.instance.clone(),
-            main,
-            self.service.clone(),
-            exec.pidfile.clone(),
-            self.record.clone(),
-            self.events.clone(),
-        ));
+    /// `start`: what the main process is, where it is the start command.
+    fn watch_over(&mut self, main: crate::child::Child, start: Option<StartCommand>, exec: &Exec) {
+        let subject = Subject {
+            instance: self.instance.clone(),
+            leash: self.service.clone(),
+            pidfile: exec.pidfile.clone(),
+            record: self.record.clone(),
+        };
+        self.watch = Some(Watch::begin(subject, main, start, self.events.clone()));
     }
 
     async fn monitor(&mut self, exec: &Exec, end: Instant, cancel: &Cancel) -> Outcome {
         self.adopt(exec);
-        let is_empty = self.service.is_empty();
-        if is_empty && !self.record.is_processless() {
-            return Outcome::NotRunning;
+        if self.service.is_empty() {
+            return self.monitor_without_process(exec, end, cancel).await;
         }
         if let Some(how) = self.watch.as_ref().and_then(Watch::ended) {
             let left = self.service.members().len();
@@ -140,56 +150,50 @@ impl Service {
                 ended(how)
             ));
         }
-        let Some(check) = &exec.check else { return Outcome::Running };
-        let report = self.command(check, end, cancel).await;
-        match report.ended {
-            Ended::Exited { code: 0 } => Outcome::Running,
-            _ => command_failed("check", check, &report),
+        if let Some(check) = &exec.check {
+            let report = self.command(check, end, cancel).await;
+            if report.ended != (Ended::Exited { code: 0 }) {
+                return command_failed("check", check, &report);
+            }
         }
+        if self.record.stage() == Some(Stage::Starting) {
+            // Begun by an earlier session. A mark that stays costs a stop, if its process ends while no daemon runs.
+            let _ = self.record.note(Stage::Held);
+        }
+        Outcome::Running
     }
 
-    async fn stop(&mut self, exec: &Exec, end: Instant, cancel: &Cancel) -> Outcome {
-        self.adopt(exec);
-        let reserve = (end.saturating_duration_since(Instant::now()) / KILL_SHARE).min(KILL_WAIT);
-        let grace_end = end - reserve;
-        let mut refused = None;
-        if self.record.is_started() || !self.service.is_empty() {
-            // No event for an end that was asked for; the process id stays known to the command.
-            if let Some(watch) = &self.watch {
-                watch.hush();
+    /// S7: no process is not nothing. Only a stop that succeeded ends what was begun; where there is no stop command, the
+    /// end of its processes is its end.
+    async fn monitor_without_process(&self, exec: &Exec, end: Instant, cancel: &Cancel) -> Outcome {
+        match (self.record.stage(), &exec.stop, &exec.check) {
+            (None, ..) | (Some(Stage::Held), None, _) | (Some(Stage::Starting), None, None) => {
+                Outcome::NotRunning
             }
-            if let Some(stop) = &exec.stop {
-                let report = self.command(stop, grace_end, cancel).await;
-                if report.ended != (Ended::Exited { code: 0 }) {
-                    refused = Some(command_failed("stop", stop, &report));
-                }
-            } else {
-                self.service.signal(Signal::SIGTERM);
-                // A stopped process takes SIGTERM only when it goes on.
-                self.service.signal(Signal::SIGCONT);
+            (Some(Stage::Held | Stage::Starting), Some(_), _) => Outcome::failed(
+                "no process of it is left, and its stop command was not run since its start: it must be stopped",
+            ),
+            (Some(Stage::Processless), None, _) | (Some(Stage::Processless), _, None) => {
+                Outcome::failed(NEEDS_BOTH)
             }
-            if refused.is_none() {
-                let grace = grace_end.saturating_duration_since(Instant::now());
-                tokio::select! {
-                    _ = self.service.wait_empty(grace) => {}
-                    () = cancel.cancelled() => return Outcome::failed("the stop was cancelled"),
+            (Some(Stage::Processless), Some(_), Some(check)) => {
+                let report = self.command(check, end, cancel).await;
+                match report.ended {
+                    Ended::Exited { code: 0 } => Outcome::Running,
+                    _ => command_failed("check", check, &report),
                 }
             }
+            (Some(Stage::Starting), None, Some(check)) => {
+                let report = self.command(check, end, cancel).await;
+                match report.ended {
+                    Ended::Exited { code: 0 } => Outcome::failed(format!(
+                        "a start of it was cut short and left no process, but its check passes: {NEEDS_BOTH}"
+                    )),
+                    Ended::Exited { .. } => Outcome::NotRunning,
+                    _ => command_failed("check", check, &report),
+                }
+            }
         }
-        self.watch = None;
-        let within = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
-        if !self.service.kill_all(within).await {
-            return Outcome::failed(survivors(&self.service));
-        }
-        if let Some(refused) = refused {
-            return refused;
-        }
-        if let Err(e) = self.record.end() {
-            return Outcome::failed(format!("all processes ended, but noting that failed: {e}"));
-        }
-        self.service.remove();
-        self.commands.remove();
-        Outcome::NotRunning
     }
 }
 
@@ -215,17 +219,4 @@ fn command_failed(option: &str, argv: &[String], report: &Report) -> Outcome {
         format!("the {option} command ({program}) {}{said}", report.ended)
     };
     Outcome::Failed { code, reason }
-}
-
-fn survivors(leash: &Leash) -> String {
-    let members = leash.members();
-    let named: Vec<String> = members
-        .iter()
-        .take(SURVIVORS_NAMED)
-        .map(|pid| {
-            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            format!("{pid} ({})", name.trim())
-        })
-        .collect();
-    format!("{} processes did not end by SIGKILL: {}", members.len(), named.join(", "))
 }

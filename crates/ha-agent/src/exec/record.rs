@@ -1,5 +1,5 @@
-//! What outlives the daemon about one service: that it was started, below which root its processes are held, and its
-//! latest output.
+//! What outlives the daemon about one service: that it was started and how far that has come, below which root its
+//! processes are held, and its latest output.
 //!
 //! Must not know: processes. Invariants: the mark is written before the start, whole or not at all, and removed only
 //! after a successful stop (or when nothing was begun), in a directory that a reboot empties; a mark that cannot be read
@@ -15,8 +15,33 @@ use std::path::PathBuf;
 /// blocks nor dies while the daemon is away.
 pub const OUTPUT_FILE_BYTES: u64 = 1024 * 1024;
 
-/// A line of the mark, after the root's note.
-const PROCESSLESS: &str = "processless";
+/// How far the service has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    /// A start was begun, and how it ended was not seen.
+    Starting,
+    /// Its start command left processes, or failed: what is left of it is in its leash.
+    Held,
+    /// Its start command exited with 0 and left no process (a mount, a container of another daemon): its check decides.
+    Processless,
+}
+
+impl Stage {
+    /// The last line of the mark, after the root's note.
+    fn line(self) -> &'static str {
+        match self {
+            Self::Starting => "starting\n",
+            Self::Held => "",
+            Self::Processless => "processless\n",
+        }
+    }
+
+    /// The root's note, and the stage after it.
+    fn split(mark: &str) -> (&str, Self) {
+        let ends_with = |stage: Self| Some((mark.strip_suffix(stage.line())?, stage));
+        ends_with(Self::Starting).or_else(|| ends_with(Self::Processless)).unwrap_or((mark, Self::Held))
+    }
+}
 
 /// What the mark says.
 #[derive(Debug)]
@@ -50,13 +75,22 @@ impl Record {
 
     /// Whether it was started in this boot and not stopped since.
     pub(crate) fn is_started(&self) -> bool {
-        !matches!(fs::metadata(&self.mark), Err(e) if e.kind() == io::ErrorKind::NotFound)
+        self.stage().is_some()
+    }
+
+    /// How far it has come; `None` when it was not started in this boot, or was stopped since.
+    pub(crate) fn stage(&self) -> Option<Stage> {
+        match fs::read_to_string(&self.mark) {
+            Ok(mark) => Some(Stage::split(&mark).1),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(_) => Some(Stage::Starting),
+        }
     }
 
     /// Where it was started.
     pub(crate) fn begun(&self) -> Begun {
         let found = match fs::read_to_string(&self.mark) {
-            Ok(text) => CgroupRoot::noted(text.strip_suffix(&format!("{PROCESSLESS}\n")).unwrap_or(&text)),
+            Ok(mark) => CgroupRoot::noted(Stage::split(&mark).0),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Begun::Not,
             Err(e) => Err(e.to_string()),
         };
@@ -73,7 +107,7 @@ impl Record {
 
     /// Notes that a start below this root is about to begin; opens an empty output file.
     pub(crate) fn begin(&self, root: &CgroupRoot) -> io::Result<File> {
-        self.write(root.note())?;
+        self.write(&format!("{}{}", root.note(), Stage::Starting.line()))?;
         File::create(&self.output)?;
         OpenOptions::new().append(true).open(&self.output)
     }
@@ -85,17 +119,14 @@ impl Record {
         fs::rename(&whole, &self.mark)
     }
 
-    /// Notes that the service is active without a process (a mount, a container of another daemon): its check decides.
-    pub(crate) fn mark_processless(&self) -> io::Result<()> {
-        let mut note = fs::read_to_string(&self.mark)?;
-        note.push_str(PROCESSLESS);
-        note.push('\n');
-        self.write(&note)
-    }
-
-    /// Whether it was started and has no process of its own.
-    pub(crate) fn is_processless(&self) -> bool {
-        fs::read_to_string(&self.mark).is_ok_and(|text| text.lines().last() == Some(PROCESSLESS))
+    /// Notes how far it has come.
+    pub(crate) fn note(&self, stage: Stage) -> io::Result<()> {
+        let mark = fs::read_to_string(&self.mark)?;
+        let (root, before) = Stage::split(&mark);
+        if before == stage {
+            return Ok(());
+        }
+        self.write(&format!("{root}{}", stage.line()))
     }
 
     /// Notes that nothing of it is left.

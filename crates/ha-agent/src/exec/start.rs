@@ -2,8 +2,9 @@
 //!
 //! Must not know: the cluster. Invariant: `NeverStarted` only if the program was not executed.
 
-use super::watch::find_main;
-use super::{Exec, Service, command_failed, ended};
+use super::record::Stage;
+use super::watch::{StartCommand, find_main};
+use super::{Exec, NEEDS_BOTH, Service, command_failed, ended};
 use crate::child::{self, Child, How};
 use crate::job::{Outcome, ResourceJob};
 use crate::runner::{Ended, KILL_WAIT, Program, explain};
@@ -11,7 +12,7 @@ use ha_model::length;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 /// A service without check counts as active once it lived this long: enough for a missing library, a bad option or an
 /// occupied port to show, little beside a failover.
@@ -45,7 +46,7 @@ impl Service {
         }
         self.watch = None;
         let was_begun_before = self.record.is_started();
-        let child = match self.launch(exec, job).await {
+        let child = match self.launch(exec, job, end).await {
             Ok(child) => child,
             Err(why) if was_begun_before || !why.is_never_begun() => {
                 self.service.kill_all(KILL_WAIT).await;
@@ -73,21 +74,57 @@ impl Service {
         if outcome != Outcome::Running {
             self.commands.kill_all(KILL_WAIT).await;
             self.service.kill_all(KILL_WAIT).await;
+            self.note_failed(&begun).await;
             return outcome;
         }
-        if begun.detached.is_none() {
-            self.watch_over(begun.child, exec);
-        } else if self.service.is_empty() {
-            if let Err(e) = self.record.mark_processless() {
-                return Outcome::failed(format!("it is active, but noting that failed: {e}"));
-            }
-        } else {
+        if begun.detached.is_some() && self.service.is_empty() {
+            return match self.without_process(exec) {
+                Ok(()) => Outcome::Running,
+                Err(why) => Outcome::failed(why),
+            };
+        }
+        // A mark that stays costs a stop, if its process ends while no daemon runs.
+        let _ = self.record.note(Stage::Held);
+        if begun.detached.is_some() {
             self.adopt(exec);
+        } else {
+            let may_leave_none = exec.check.is_some() && exec.pidfile.is_none();
+            let start = StartCommand { until: begun.since + job.timeout, may_complete: exec.stop.is_some() };
+            self.watch_over(begun.child, may_leave_none.then_some(start), exec);
         }
         Outcome::Running
     }
 
-    async fn launch(&self, exec: &Exec, job: &ResourceJob) -> Result<Child, Ended> {
+    /// After a start that failed: unless its command may have exited with 0, what it left was its processes.
+    async fn note_failed(&self, begun: &Begun) {
+        let may_have_succeeded = match begun.detached {
+            Some(_) => self.record.stage() == Some(Stage::Processless),
+            None => matches!(timeout(KILL_WAIT, begun.child.wait()).await, Ok(How::Code(0)) | Err(_)),
+        };
+        if !may_have_succeeded {
+            // A mark that stays is looked at more closely when it is stopped.
+            let _ = self.record.note(Stage::Held);
+        }
+    }
+
+    /// The start command exited with 0 and left no process. S7: noted before anything else, for from here on its check
+    /// alone tells whether it is active.
+    fn without_process(&self, exec: &Exec) -> Result<(), String> {
+        let lacks = |what: &str| {
+            format!("the start command exited with code 0 and left no process{what}{}", self.record.said())
+        };
+        if exec.pidfile.is_some() {
+            return Err(lacks(" (`pidfile` names one)"));
+        }
+        let noted = self.record.note(Stage::Processless);
+        noted.map_err(|e| format!("it has no process, and noting that failed: {e}"))?;
+        if exec.stop.is_none() || exec.check.is_none() {
+            return Err(lacks(&format!(" ({NEEDS_BOTH})")));
+        }
+        Ok(())
+    }
+
+    async fn launch(&self, exec: &Exec, job: &ResourceJob, end: Instant) -> Result<Child, Ended> {
         let failed = |e: std::io::Error| Ended::SpawnFailed { why: format!("noting the start failed: {e}") };
         let output: File = self.record.begin(&self.root).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
@@ -101,14 +138,14 @@ impl Service {
         };
         let ready = child::prepare(&program, &self.service, OwnedFd::from(output), OwnedFd::from(errors))?;
         let path = ready.path.clone();
-        tokio::select! {
-            child = child::launch(ready, &self.service) => child.map_err(|failure| explain(failure, &path)),
-            () = tokio::time::sleep(job.timeout) => {
-                // The program's file system hangs: the child is killed before it can execute it.
-                self.service.kill_all(KILL_WAIT).await;
-                Err(Ended::SpawnFailed { why: format!("executing {} hung for {}", path.display(), length(job.timeout)) })
-            }
+        if let Ok(done) = timeout_at(end, child::launch(ready, &self.service)).await {
+            return done.map_err(|failure| explain(failure, &path));
         }
+        // The program's file system hangs: the child is killed before it can execute it.
+        self.service.kill_all(KILL_WAIT).await;
+        Err(Ended::SpawnFailed {
+            why: format!("executing {} hung for {}", path.display(), length(job.timeout)),
+        })
     }
 
     /// Returns once the service is active or cannot become so.
@@ -148,6 +185,13 @@ impl Service {
         end: Instant,
         begun: &mut Begun,
     ) -> Option<Outcome> {
+        if exec.pidfile.is_none()
+            && begun.detached.is_some()
+            && self.service.is_empty()
+            && let Err(why) = self.without_process(exec)
+        {
+            return Some(Outcome::failed(why));
+        }
         if exec.pidfile.is_some() {
             // The service announces itself: neither the command nor a helper is taken for it.
             begun.detached?;
@@ -175,12 +219,6 @@ impl Service {
                 }
                 Err(how) => Some(self.start_ended(how)),
             };
-        }
-        if begun.detached.is_some() && self.service.is_empty() {
-            return Some(Outcome::failed(format!(
-                "the start command exited with code 0 and left no process (a service without one needs `check`){}",
-                self.record.said()
-            )));
         }
         (begun.detached.unwrap_or(begun.since).elapsed() >= SETTLE).then_some(Outcome::Running)
     }
