@@ -7,6 +7,7 @@
 
 mod announce;
 mod dump;
+mod filter;
 pub(crate) mod frame;
 pub(crate) mod netlink;
 pub(crate) mod wire;

@@ -2,6 +2,7 @@
 //!
 //! Must not know: resources. Invariant: it only asks (probe forms), so a check never moves an address.
 
+use super::filter;
 use super::frame::{self, Mac};
 use crate::fd;
 use crate::gate::boot_now;
@@ -27,7 +28,7 @@ const RETRANS_TIMER: Duration = Duration::from_secs(1);
 /// Longest Ethernet frame that is looked at; ours are 42 to 86 bytes.
 const FRAME_BYTES: usize = 1514;
 
-/// A raw socket for one kind of frame on one interface.
+/// A raw socket for the frames that speak of one address on one interface.
 pub(crate) struct Wire(AsyncFd<OwnedFd>);
 
 impl Wire {
@@ -40,6 +41,7 @@ impl Wire {
         // SAFETY: plain integers; the result is a new descriptor that only we own. Protocol 0 receives nothing before
         // the bind, so no frame of another interface gets in.
         let fd = unsafe { OwnedFd::from_raw_fd(Errno::result(libc::socket(libc::AF_PACKET, flags, 0))?) };
+        filter::attach(&fd, address)?;
         // SAFETY: sockaddr_ll is plain data, for which zero is valid.
         let mut at: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
         at.sll_family = libc::AF_PACKET as u16;
@@ -198,5 +200,53 @@ mod tests {
     fn the_short_check_takes_40_ms() {
         let (probes, verdict) = schedule(AddressCheck::Short, true, 5);
         assert_eq!((probes, verdict), (vec![Duration::ZERO, SHORT_GAP], Duration::from_millis(40)));
+    }
+
+    const PEER: Mac = Mac([2, 0, 0, 0, 0, 2]);
+
+    /// Two ends of one cable, in a namespace of this thread's own.
+    fn cable() -> (tokio::runtime::Runtime, [u32; 2]) {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
+            .expect("this test needs permission to make network namespaces (run as root)");
+        let add =
+            "ip link add veth0 type veth peer name veth1 && ip link set veth0 up && ip link set veth1 up";
+        assert!(std::process::Command::new("sh").args(["-c", add]).status().unwrap().success());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        (runtime, ["veth0", "veth1"].map(|name| nix::net::if_::if_nametoindex(name).unwrap()))
+    }
+
+    #[test]
+    fn only_frames_that_speak_of_the_address_come_through() {
+        let (runtime, [here, there]) = cable();
+        let (v4, v6) = ("10.0.0.100".parse().unwrap(), "fd00:1:2:3:4:5:12:3456".parse().unwrap());
+        let other_v4 = "10.0.0.101".parse().unwrap();
+        let others_v6 = [
+            "fe00:1:2:3:4:5:12:3456",
+            "fd00:1:2:4:4:5:12:3456",
+            "fd00:1:2:3:4:6:12:3456",
+            "fd00:1:2:3:4:5:12:3457",
+        ];
+        let mut not_icmp = frame::unsolicited_advertisement(PEER, v6);
+        not_icmp[20] = 17;
+        let mut noise_v6 =
+            others_v6.map(|other| frame::unsolicited_advertisement(PEER, other.parse().unwrap())).to_vec();
+        noise_v6.push(not_icmp);
+        let noise_v4 = vec![frame::arp_announcement(PEER, other_v4), frame::arp_probe(PEER, other_v4)];
+        let claim_v4 = [frame::arp_probe(PEER, v4), frame::arp_gratuitous_reply(PEER, v4)];
+        let claim_v6 = [frame::dad_solicitation(PEER, v6), frame::unsolicited_advertisement(PEER, v6)];
+        for (address, noise, claims) in [(v4.into(), noise_v4, claim_v4), (v6.into(), noise_v6, claim_v6)] {
+            runtime.block_on(async {
+                let (ours, theirs) =
+                    (Wire::open(here, address).unwrap(), Wire::open(there, address).unwrap());
+                for frame in noise.iter().chain(&claims) {
+                    theirs.send(frame).unwrap();
+                }
+                for claim in &claims {
+                    let end = Instant::now() + Duration::from_secs(5);
+                    let came = timeout_at(end, ours.receive()).await.expect("the claim comes through");
+                    assert_eq!(&came.unwrap(), claim);
+                }
+            });
+        }
     }
 }
