@@ -229,6 +229,27 @@ async fn cancelling_a_start_leaves_nothing() {
     assert!(bench.members().is_empty());
 }
 
+/// As on a file system that hangs: a stop must not wait for the time-out of the start.
+#[tokio::test]
+async fn cancelling_a_start_that_hangs_before_exec_ends_it() {
+    let bench = bench("cancelhang");
+    let frozen = bench.root.directory().unwrap().join("cgroup.freeze");
+    fs::write(&frozen, "1").unwrap();
+    let mut start = job(Action::Start, SLEEP);
+    start.timeout = Duration::from_secs(60);
+    let cancel = start.cancel.clone();
+    let canceller = async {
+        until("the child is born", || !bench.members().is_empty()).await;
+        cancel.cancel();
+    };
+    let run = timeout(Duration::from_secs(5), bench.agents.run(start));
+    let (outcome, ()) = tokio::join!(run, canceller);
+    assert_eq!(reason(&outcome.expect("ended at once")), "the start was cancelled");
+    assert!(bench.members().is_empty());
+    fs::write(&frozen, "0").unwrap();
+    assert_eq!(bench.run(Action::Stop, SLEEP).await, Outcome::NotRunning);
+}
+
 #[tokio::test]
 async fn a_talkative_service_fills_no_disk() {
     let bench = bench("talk");

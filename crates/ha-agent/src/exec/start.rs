@@ -21,6 +21,8 @@ const SETTLE: Duration = Duration::from_millis(50);
 const CHECK_FIRST: Duration = Duration::from_millis(10);
 const CHECK_LONGEST: Duration = Duration::from_millis(250);
 
+const CANCELLED: &str = "the start was cancelled";
+
 /// What a start has seen so far.
 struct Begun {
     child: Child,
@@ -50,7 +52,10 @@ impl Service {
             Ok(child) => child,
             Err(why) if was_begun_before || !why.is_never_begun() => {
                 self.service.kill_all(KILL_WAIT).await;
-                return Outcome::failed(format!("the start command {why}"));
+                return Outcome::failed(match why {
+                    Ended::Cancelled => CANCELLED.to_owned(),
+                    why => format!("the start command {why}"),
+                });
             }
             Err(never) => {
                 // A mark that stays makes the next stop run its command; that is harmless.
@@ -63,7 +68,7 @@ impl Service {
         let outcome = tokio::select! {
             outcome = self.until_active(exec, job, end, &mut begun) => outcome,
             () = sleep_until(end) => Outcome::failed(too_late(job.timeout, begun.last_check.as_ref())),
-            () = job.cancel.cancelled() => Outcome::failed("the start was cancelled"),
+            () = job.cancel.cancelled() => Outcome::failed(CANCELLED),
         };
         let outcome = match outcome {
             Outcome::Running if !job.gate.is_open() => {
@@ -138,11 +143,18 @@ impl Service {
         };
         let ready = child::prepare(&program, &self.service, OwnedFd::from(output), OwnedFd::from(errors))?;
         let path = ready.path.clone();
-        if let Ok(done) = timeout_at(end, child::launch(ready, &self.service)).await {
-            return done.map_err(|failure| explain(failure, &path));
-        }
+        let is_cancelled = tokio::select! {
+            done = timeout_at(end, child::launch(ready, &self.service)) => match done {
+                Ok(done) => return done.map_err(|failure| explain(failure, &path)),
+                Err(_) => false,
+            },
+            () = job.cancel.cancelled() => true,
+        };
         // The program's file system hangs: the child is killed before it can execute it.
         self.service.kill_all(KILL_WAIT).await;
+        if is_cancelled {
+            return Err(Ended::Cancelled);
+        }
         Err(Ended::SpawnFailed {
             why: format!("executing {} hung for {}", path.display(), length(job.timeout)),
         })
