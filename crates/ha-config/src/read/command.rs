@@ -1,6 +1,6 @@
 //! Checks command lines of `exec`: no shell reads them, so what only a shell understands is refused here and not
 //! when the service is to start. The rules are those of the agent: `'…'` is literal, in `"…"` and outside quotes a
-//! backslash escapes. A start that is known to leave no process is warned of where it lacks what that needs.
+//! backslash escapes. A start that is known to leave no process is refused where it lacks what that needs.
 
 use crate::code::Code;
 use crate::report::{Report, Sp};
@@ -10,8 +10,18 @@ use crate::walk::shown;
 const SHELL_WORDS: [&str; 10] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "2>&1", ">&2"];
 
 /// Programs whose work stays in the kernel or with another daemon when they end.
-const WITHOUT_PROCESS: [&str; 8] =
-    ["cryptsetup", "exportfs", "lvchange", "mount", "swapon", "systemctl", "vgchange", "zpool"];
+const WITHOUT_PROCESS: [&str; 10] = [
+    "cryptsetup",
+    "exportfs",
+    "lvchange",
+    "mount",
+    "service",
+    "swapon",
+    "systemctl",
+    "vgchange",
+    "virsh",
+    "zpool",
+];
 
 /// What is wrong with a command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,17 +107,17 @@ fn without_process(line: &str) -> Option<&str> {
     is_known.then_some(program)
 }
 
-/// Warns of a start that leaves no process, where options are missing without which it fails.
+/// Refuses a start that leaves no process, where options are missing without which nobody could say that it has stopped (S7).
 pub(super) fn check_start(line: &Sp<String>, missing: &[&str], report: &mut Report<'_>) {
     let Some(program) = without_process(&line.value).filter(|_| !missing.is_empty()) else { return };
     let missing: Vec<String> = missing.iter().map(|option| format!("`{option}`")).collect();
     let message = format!(
-        "`{}` leaves no process to watch or to end: without {} the start fails",
+        "`{}` leaves no process to watch or to end: it needs {}",
         shown(program),
         missing.join(" and ")
     );
     report
-        .warning(Code::Suspicious, &line.at, message)
+        .error(Code::BadValue, &line.at, message)
         .help("`stop` undoes what `start` did; `check` exits with 0 while that is active on this node, and only then");
 }
 
