@@ -85,7 +85,7 @@ impl Attempt {
     /// The longest an attempt can take: after this, no agent of it lives.
     #[must_use]
     pub fn longest(levels: &[LevelPlan]) -> Duration {
-        levels.iter().map(|l| level_deadline(l) + call_sum(l)).sum()
+        levels.iter().map(level_longest).sum()
     }
 
     /// What to do now. Idempotent: the same call is returned until its outcome came in.
@@ -172,8 +172,7 @@ impl Attempt {
             self.report.marks.first_off_ms = self.ms(now);
         }
         if rounds < READINGS {
-            let settle = level.devices.iter().map(|d| d.off_settle).max().unwrap_or_default();
-            self.phase = Phase::Pausing { until: now + settle, round: rounds };
+            self.phase = Phase::Pausing { until: now + settle(level), round: rounds };
         } else {
             self.report.marks.settled_ms = self.ms(now);
             self.report.levels.push(LevelOutcome { level: level.level, result: Ok(rounds) });
@@ -214,8 +213,16 @@ fn level_deadline(level: &LevelPlan) -> Duration {
     level.devices.iter().map(|d| d.timeout + d.off_settle).max().unwrap_or_default()
 }
 
-fn call_sum(level: &LevelPlan) -> Duration {
-    level.devices.iter().map(|d| d.timeout * 2 * u32::try_from(d.plugs.len()).unwrap_or(u32::MAX)).sum()
+/// The last round of reading that may fail without ending the level ends before the deadline; or the offs alone took
+/// longer. Then comes a pause, a round, the settling, and a second round.
+fn level_longest(level: &LevelPlan) -> Duration {
+    let round: Duration =
+        level.devices.iter().map(|d| d.timeout * u32::try_from(d.plugs.len()).unwrap_or(u32::MAX)).sum();
+    level_deadline(level).max(round) + REREAD_PAUSE_MAX + round + settle(level) + round
+}
+
+fn settle(level: &LevelPlan) -> Duration {
+    level.devices.iter().map(|d| d.off_settle).max().unwrap_or_default()
 }
 
 fn explain(call: &Call, outcome: &CallOutcome) -> String {

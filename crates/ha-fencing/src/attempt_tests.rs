@@ -161,6 +161,43 @@ fn an_attempt_ends_within_its_longest_time() {
     assert!(now.since(BootNs::from_ms(0)) <= longest, "{now:?} > {longest:?}");
 }
 
+/// Whatever the settling, and at whatever moment the power goes: an attempt that reports later than its longest time
+/// is given up just before its proof.
+#[test]
+fn an_attempt_that_succeeds_late_does_so_within_its_longest_time() {
+    for (plugs, settle_ms) in [(1, 0), (1, 500), (1, 4000), (1, 20_000), (3, 500), (4, 4000)] {
+        let mut plan = level(1, &["1", "2", "3", "4"][..plugs]);
+        plan.devices[0].off_settle = Duration::from_millis(settle_ms);
+        let longest = Attempt::longest(std::slice::from_ref(&plan));
+        let mut succeeded = 0;
+        for off_at in (0..60_000).step_by(130) {
+            let mut now = BootNs::from_ms(0);
+            let mut attempt = Attempt::new(vec![plan.clone()], now);
+            let report = loop {
+                match attempt.step(now) {
+                    // Soon while it is on, as late as can be from then on.
+                    Step::Call(call)
+                        if call.action == CallAction::Status && now < BootNs::from_ms(off_at) =>
+                    {
+                        attempt.call_done(now, call.id, Read(On));
+                    }
+                    Step::Call(call) => {
+                        now = now + call.timeout;
+                        let is_off = call.action == CallAction::Off;
+                        attempt.call_done(now, call.id, if is_off { Done } else { Read(Off) });
+                    }
+                    Step::WaitUntil(t) => now = t,
+                    Step::Done(report) => break report,
+                }
+            };
+            succeeded += u32::from(report.levels[0].result.is_ok());
+            let took = now.since(BootNs::from_ms(0));
+            assert!(took <= longest, "{plugs} outlets, settle {settle_ms} ms: {took:?} > {longest:?}");
+        }
+        assert!(succeeded > 0);
+    }
+}
+
 #[test]
 fn a_late_outcome_of_another_call_is_ignored() {
     let now = BootNs::from_ms(0);
