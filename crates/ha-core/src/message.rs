@@ -119,6 +119,8 @@ pub enum ExecJob {
         plan: DevicePlan,
         /// An agent that calls missing outlets off is believed.
         is_missing_off_waived: bool,
+        /// The device feeds other nodes too, by other outlets.
+        is_shared: bool,
     },
     /// Switch on.
     PowerOn(Vec<DevicePlan>),

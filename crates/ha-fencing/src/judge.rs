@@ -6,6 +6,12 @@ use ha_model::{
     ClusterConfig, DeviceId, Evidence, FenceProof, Incarnation, NodeId, PathEvidence, ProofScope, WallMs,
 };
 
+/// Why an outlet's off proves nothing where there is no evidence: the end of a sentence about the outlet.
+#[must_use]
+pub fn never_read_on(target: &NodeId) -> String {
+    format!("was never read on while {target} was up: it may be another machine's outlet")
+}
+
 /// What a report claims to have cut, and who says so.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -19,8 +25,8 @@ pub struct Claim {
     pub at: WallMs,
 }
 
-/// Judges a report. `evidence` tells whether the outlets of the claim's target on a device were once read on while it
-/// lived, with the device configured as it is now.
+/// Judges a report. `evidence` is what makes an off count that the claim's executor read on a device: the target's
+/// outlets were read on while it lived, and nothing speaks against that since; or why there is none.
 ///
 /// # Errors
 /// One sentence that names device and outlet: why this is no proof.
@@ -29,7 +35,7 @@ pub fn judge<'a>(
     levels: &[LevelPlan],
     report: &AttemptReport,
     claim: &Claim,
-    evidence: impl Fn(&DeviceId) -> Option<&'a PathEvidence>,
+    evidence: impl Fn(&DeviceId) -> Result<&'a PathEvidence, String>,
 ) -> Result<FenceProof, String> {
     let failures = || {
         let each = report.levels.iter().filter_map(|l| {
@@ -55,17 +61,15 @@ pub fn judge<'a>(
     }
     for part in &plan.devices {
         let hash = config.devices.get(&part.device).map(|d| d.path_hash);
-        let is_known = evidence(&part.device).is_some_and(|e| {
+        let is_of_it = |e: &PathEvidence| {
             e.target == claim.target && e.device == part.device && Some(e.path_hash) == hash
-        });
-        if !is_known {
-            let (plugs, target) = (part.plugs.join(", "), &claim.target);
-            return Err(format!(
-                "{} outlet {plugs} reads off, but was never read on while {target} was up: it may be another \
-                 machine's outlet",
-                part.device
-            ));
-        }
+        };
+        let doubt = match evidence(&part.device) {
+            Ok(evidence) if is_of_it(evidence) => continue,
+            Ok(_) => never_read_on(&claim.target),
+            Err(why) => why,
+        };
+        return Err(format!("{} outlet {} reads off, but {doubt}", part.device, part.plugs.join(", ")));
     }
     Ok(FenceProof {
         target: claim.target.clone(),

@@ -15,5 +15,5 @@ mod path_test;
 pub use attempt::{Attempt, AttemptReport, LevelOutcome};
 pub use backoff::{FENCE_WINDOW, FENCES_PER_WINDOW, retry_pause};
 pub use call::{Call, CallAction, CallId, CallOutcome, DevicePlan, LevelPlan, Step, level_plans};
-pub use judge::{Claim, judge};
+pub use judge::{Claim, judge, never_read_on};
 pub use path_test::{IMPOSSIBLE_PLUG, PathTest, PathTestReport};

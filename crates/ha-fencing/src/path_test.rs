@@ -1,8 +1,9 @@
 //! The harmless proof that a fence path works: read every outlet of a living node; all must say on. Before that,
-//! an outlet that cannot exist is read once: an agent that calls it off would call anything off.
+//! an outlet that cannot exist is read once: an agent that calls it off would call anything off, and one that calls
+//! it on does not look at the outlet, and cuts whatever its device feeds.
 
 use crate::call::{Call, CallAction, CallId, CallOutcome, DevicePlan, Step};
-use ha_model::FenceVerdict;
+use ha_model::{FenceVerdict, PathDoubt};
 use serde::{Deserialize, Serialize};
 
 /// A plug that no power switch has: numeric, because many agents refuse other text before they ask the device.
@@ -13,8 +14,8 @@ pub const IMPOSSIBLE_PLUG: &str = "64999";
 pub struct PathTestReport {
     /// Every outlet was read on, or why not.
     pub result: Result<(), String>,
-    /// The agent called an impossible outlet off.
-    pub calls_missing_off: bool,
+    /// What a failure says against what was read through this path before.
+    pub doubt: Option<PathDoubt>,
 }
 
 #[derive(Clone, Debug)]
@@ -31,22 +32,16 @@ pub struct PathTest {
     phase: Phase,
     calls: u32,
     in_flight: Option<Call>,
-    calls_missing_off: bool,
     is_missing_off_waived: bool,
+    is_shared: bool,
 }
 
 impl PathTest {
-    /// A test; `is_missing_off_waived`: the operator believes an agent that calls missing outlets off.
+    /// A test; `is_missing_off_waived`: the operator believes an agent that calls missing outlets off; `is_shared`: the
+    /// device has outlets of other nodes too.
     #[must_use]
-    pub fn new(plan: DevicePlan, is_missing_off_waived: bool) -> Self {
-        Self {
-            plan,
-            phase: Phase::Impossible,
-            calls: 0,
-            in_flight: None,
-            calls_missing_off: false,
-            is_missing_off_waived,
-        }
+    pub fn new(plan: DevicePlan, is_missing_off_waived: bool, is_shared: bool) -> Self {
+        Self { plan, phase: Phase::Impossible, calls: 0, in_flight: None, is_missing_off_waived, is_shared }
     }
 
     /// What to do now; never waits.
@@ -59,7 +54,7 @@ impl PathTest {
             Phase::Reading { next } => match self.plan.plugs.get(*next) {
                 Some(plug) => plug.clone(),
                 None => {
-                    let report = PathTestReport { result: Ok(()), calls_missing_off: self.calls_missing_off };
+                    let report = PathTestReport { result: Ok(()), doubt: None };
                     self.phase = Phase::Over(report.clone());
                     return Step::Done(report);
                 }
@@ -85,40 +80,49 @@ impl PathTest {
         let device = &self.plan.device;
         match &self.phase {
             Phase::Impossible => {
-                self.calls_missing_off = *outcome == CallOutcome::Read(FenceVerdict::Off);
-                self.phase = if self.calls_missing_off && !self.is_missing_off_waived {
-                    self.over(format!(
-                        "the agent of {device} calls outlet {IMPOSSIBLE_PLUG}, which cannot exist, off: its \
-                         word is worth nothing"
-                    ))
-                } else {
-                    Phase::Reading { next: 0 }
+                let said =
+                    format!("the agent of {device} calls outlet {IMPOSSIBLE_PLUG}, which cannot exist");
+                self.phase = match outcome {
+                    CallOutcome::Read(FenceVerdict::Off) if !self.is_missing_off_waived => {
+                        over(format!("{said}, off: its word is worth nothing"), Some(PathDoubt::Agent))
+                    }
+                    CallOutcome::Read(FenceVerdict::On) if self.is_shared => over(
+                        format!(
+                            "{said}, on: it does not look at the outlet, and {device} feeds more than one node"
+                        ),
+                        Some(PathDoubt::Agent),
+                    ),
+                    CallOutcome::Read(_)
+                    | CallOutcome::Done
+                    | CallOutcome::Failed { .. }
+                    | CallOutcome::TimedOut => Phase::Reading { next: 0 },
                 };
             }
             Phase::Reading { next } => {
                 let plug = &call.plug;
                 self.phase = match outcome {
                     CallOutcome::Read(FenceVerdict::On) => Phase::Reading { next: next + 1 },
-                    CallOutcome::Read(FenceVerdict::Off) => {
-                        self.over(format!("outlet {plug} reads off although the node is up: wrong outlet?"))
-                    }
+                    CallOutcome::Read(FenceVerdict::Off) => over(
+                        format!("outlet {plug} reads off although the node is up: wrong outlet?"),
+                        Some(PathDoubt::Outlet),
+                    ),
                     CallOutcome::Read(FenceVerdict::Unknown) | CallOutcome::Done => {
-                        self.over(format!("outlet {plug} reads neither on nor off"))
+                        over(format!("outlet {plug} reads neither on nor off"), None)
                     }
-                    CallOutcome::Failed { why } => self.over(format!("outlet {plug}: {why}")),
-                    CallOutcome::TimedOut => self.over(format!(
-                        "outlet {plug}: no answer within {} s",
-                        self.plan.timeout.as_secs_f32()
-                    )),
+                    CallOutcome::Failed { why } => over(format!("outlet {plug}: {why}"), None),
+                    CallOutcome::TimedOut => {
+                        let timeout = self.plan.timeout.as_secs_f32();
+                        over(format!("outlet {plug}: no answer within {timeout} s"), None)
+                    }
                 };
             }
             Phase::Over(_) => {}
         }
     }
+}
 
-    fn over(&self, why: String) -> Phase {
-        Phase::Over(PathTestReport { result: Err(why), calls_missing_off: self.calls_missing_off })
-    }
+fn over(why: String, doubt: Option<PathDoubt>) -> Phase {
+    Phase::Over(PathTestReport { result: Err(why), doubt })
 }
 
 #[cfg(test)]
@@ -126,7 +130,12 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    /// A test of a device that feeds others too.
     fn run(waived: bool, device: impl Fn(&str) -> CallOutcome) -> PathTestReport {
+        run_on(true, waived, device)
+    }
+
+    fn run_on(is_shared: bool, waived: bool, device: impl Fn(&str) -> CallOutcome) -> PathTestReport {
         let plan = DevicePlan {
             device: "pdu".into(),
             path_hash: [0; 32],
@@ -134,7 +143,7 @@ mod tests {
             timeout: Duration::from_secs(5),
             off_settle: Duration::ZERO,
         };
-        let mut test = PathTest::new(plan, waived);
+        let mut test = PathTest::new(plan, waived, is_shared);
         loop {
             match test.step() {
                 Step::Call(call) => {
@@ -163,8 +172,10 @@ mod tests {
 
     #[test]
     fn each_outlet_must_be_on() {
-        for other in [FenceVerdict::Off, FenceVerdict::Unknown] {
-            let why = run(false, |p| real(p, other)).result.unwrap_err();
+        for (other, doubt) in [(FenceVerdict::Off, Some(PathDoubt::Outlet)), (FenceVerdict::Unknown, None)] {
+            let report = run(false, |p| real(p, other));
+            assert_eq!(report.doubt, doubt, "an answer that says nothing speaks against nothing");
+            let why = report.result.unwrap_err();
             assert!(why.contains("outlet 2"), "{why}");
         }
     }
@@ -174,8 +185,20 @@ mod tests {
         let liar = |plug: &str| {
             CallOutcome::Read(if plug == IMPOSSIBLE_PLUG { FenceVerdict::Off } else { FenceVerdict::On })
         };
-        assert!(run(false, liar).result.unwrap_err().contains("cannot exist"));
+        let refused = run(false, liar);
+        assert!(refused.result.unwrap_err().contains("cannot exist"));
+        assert_eq!(refused.doubt, Some(PathDoubt::Agent));
         let waived = run(true, liar);
-        assert_eq!((waived.result, waived.calls_missing_off), (Ok(()), true));
+        assert_eq!((waived.result, waived.doubt), (Ok(()), None));
+    }
+
+    #[test]
+    fn an_agent_that_does_not_look_at_the_outlet_is_refused_where_its_device_feeds_others_too() {
+        let deaf = |_: &str| CallOutcome::Read(FenceVerdict::On);
+        let refused = run_on(true, false, deaf);
+        assert!(refused.result.unwrap_err().contains("does not look at the outlet"));
+        assert_eq!(refused.doubt, Some(PathDoubt::Agent));
+        assert_eq!(run_on(true, true, deaf).doubt, Some(PathDoubt::Agent), "the waiver is for the other lie");
+        assert_eq!(run_on(false, false, deaf).result, Ok(()), "the one node's own controller");
     }
 }

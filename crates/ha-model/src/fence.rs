@@ -125,3 +125,12 @@ pub struct PathEvidence {
     /// When.
     pub at: WallMs,
 }
+
+/// What a failed test of a fence path says against every "off" that is read through it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum PathDoubt {
+    /// An outlet of the node read off while the node lived: it feeds something else.
+    Outlet,
+    /// The agent answers for an outlet that cannot exist: what the executor reads with it says nothing.
+    Agent,
+}

@@ -3,7 +3,7 @@
 //!
 //! Variants are only appended: the position of a variant is its number on the wire and on disk.
 
-use crate::fence::{FenceProof, FenceReason, PathEvidence};
+use crate::fence::{FenceProof, FenceReason, PathDoubt, PathEvidence};
 use crate::ids::{
     DeviceId, FenceId, Incarnation, InstanceId, NodeId, ObjectId, OrderStamp, PlanId, ResourceId, SessionId,
     Term,
@@ -117,6 +117,8 @@ pub enum Entry {
         executor: NodeId,
         /// The evidence, or why there is none.
         result: Result<PathEvidence, String>,
+        /// What the failure says against earlier evidence.
+        doubt: Option<PathDoubt>,
     },
     /// Power on was ordered for a fenced node.
     PowerOnRequested {

@@ -95,8 +95,8 @@ impl Node {
                 self.cancel_jobs(|_, job| job.target == order.target);
                 Machine::Cut(Attempt::new(levels, now.boot))
             }
-            ExecJob::Test { plan, is_missing_off_waived } => {
-                Machine::Test(PathTest::new(plan, is_missing_off_waived))
+            ExecJob::Test { plan, is_missing_off_waived, is_shared } => {
+                Machine::Test(PathTest::new(plan, is_missing_off_waived, is_shared))
             }
             ExecJob::PowerOn(devices) => {
                 let outlets = devices

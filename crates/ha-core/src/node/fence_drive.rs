@@ -121,9 +121,13 @@ impl Node {
     pub(super) fn why_unprovable(&self, target: &NodeId) -> Option<String> {
         let is_provable = level_plans(&self.config, target).iter().any(|l| self.has_evidence_for(target, l));
         (!is_provable).then(|| {
+            let why = match self.state.why_doubted(&self.config, target) {
+                Some(doubt) => format!("its last test said: {doubt}"),
+                None => "its outlets were never read on while it was up".to_owned(),
+            };
             format!(
-                "its outlets were never read on while it was up, so reading them off would prove nothing: when {target} \
-                 is surely off, type: hactl fence confirm {target}"
+                "{why}, so reading them off would prove nothing: when {target} is surely off, type: hactl fence confirm \
+                 {target}"
             )
         })
     }
@@ -295,9 +299,7 @@ impl Node {
             executor: executor.clone(),
             at: now.wall,
         };
-        let evidence = |device: &ha_model::DeviceId| {
-            self.state.paths.get(device)?.get(&record.target)?.evidence.as_ref()
-        };
+        let evidence = |device: &_| self.state.evidence_for(device, &record.target, executor);
         match judge(&self.config, &levels, report, &claim, evidence) {
             Ok(proof) => {
                 let marks: FenceMarks = report.marks;

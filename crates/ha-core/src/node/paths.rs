@@ -1,12 +1,14 @@
 //! Continuous, harmless tests of every fence path from every node that could be executor: at join, every few
-//! minutes, sooner after a failure. The first reading of on is the evidence without which no off counts.
+//! minutes, sooner after a failure, at once when the device is configured anew. The first reading of on is the evidence
+//! without which no off counts; a reading of off takes it away where the node is known to have lived after it (S7).
 
 use super::Node;
 use super::lead::{Job, Key};
 use crate::message::ExecJob;
 use ha_fencing::{DevicePlan, PathTestReport};
-use ha_model::{BootNs, ClusterConfig, DeviceId, Entry, NodeId, Now, PathEvidence, Waiver};
+use ha_model::{BootNs, ClusterConfig, DeviceId, Entry, NodeId, Now, PathDoubt, PathEvidence, Waiver};
 use ha_scheduler::NodeStatus;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A path as one executor tests it: device, target, executor.
@@ -15,6 +17,10 @@ pub(super) type PathKey = (DeviceId, NodeId, NodeId);
 /// A failed path is tested again this soon: an operator who mends it sees it within a coffee's sip.
 const RETEST_FAILED: Duration = Duration::from_secs(5);
 
+/// Heartbeats after which an executor knows of the configuration that the leader has just applied: asked sooner, it
+/// would say that it has no such device.
+const EXECUTOR_LEARNS_BEATS: u32 = 2;
+
 /// The leader's clock for one path and executor.
 #[derive(Clone, Debug)]
 pub(super) struct PathClock {
@@ -22,21 +28,37 @@ pub(super) struct PathClock {
     pub is_running: bool,
     /// Operators' requests that wait for the result.
     pub is_asked: bool,
+    /// The device as it is configured where this counts: another is another path.
+    path_hash: [u8; 32],
+    /// An outlet was read off by then: a real cut, or another machine's outlet.
+    read_off: Option<(BootNs, String)>,
+}
+
+impl PathClock {
+    fn wait_until(wakes_at: BootNs, path_hash: [u8; 32]) -> Self {
+        Self { wakes_at, is_running: false, is_asked: false, path_hash, read_off: None }
+    }
 }
 
 impl Node {
     pub(super) fn drive_paths(&mut self, now: Now) {
+        self.judge_readings_of_off(now);
         let due = self.paths_due(now);
         for (device, target, executor, plan) in due {
             let timeout = plan.timeout * (u32::try_from(plan.plugs.len()).unwrap_or(u32::MAX) + 2);
             let Some(lead) = &mut self.lead else { return };
             let key = (device.clone(), target.clone(), executor.clone());
-            let is_asked = lead.paths.get(&key).is_some_and(|c| c.is_asked);
-            lead.paths.insert(key, PathClock { wakes_at: now.boot + timeout, is_running: true, is_asked });
+            if let Some(clock) = lead.paths.get_mut(&key) {
+                (clock.wakes_at, clock.is_running) = (now.boot + timeout, true);
+            }
             let is_missing_off_waived =
                 self.config.waivers.contains_key(&Waiver::BelieveAgentThatCallsMissingOutletsOff);
+            let is_shared = self.config.devices.get(&device).is_some_and(|spec| {
+                spec.outlets.values().collect::<BTreeSet<_>>().len() > 1 // the same for all: one cut is the other's
+            });
             let job = Job::Test { device, target: target.clone(), path_hash: plan.path_hash };
-            self.give_job(now, &executor, &target, job, ExecJob::Test { plan, is_missing_off_waived });
+            let what = ExecJob::Test { plan, is_missing_off_waived, is_shared };
+            self.give_job(now, &executor, &target, job, what);
         }
     }
 
@@ -46,14 +68,23 @@ impl Node {
                 && self.state.node(id).is_some_and(|r| r.status == NodeStatus::Member)
         };
         let up: Vec<_> = self.config.nodes.keys().filter(|id| is_up(id)).cloned().collect();
+        let learns = self.config.timing.beat * EXECUTOR_LEARNS_BEATS;
         let Some(lead) = &mut self.lead else { return vec![] };
+        lead.paths.retain(|(device, target, _), _| {
+            self.config.devices.get(device).is_some_and(|d| d.outlets.contains_key(target))
+        });
         let mut due = Vec::new();
         for (device, spec) in &self.config.devices {
             for (target, plugs) in spec.outlets.iter().filter(|(t, _)| up.contains(t)) {
                 for executor in up.iter().filter(|e| *e != target && lead.ready.contains_key(*e)) {
                     let clock = lead.paths.entry((device.clone(), target.clone(), executor.clone()));
-                    let clock =
-                        clock.or_insert(PathClock { wakes_at: now.boot, is_running: false, is_asked: false });
+                    let clock = clock.or_insert_with(|| PathClock::wait_until(now.boot, spec.path_hash));
+                    if clock.path_hash != spec.path_hash {
+                        // The evidence lapsed: whoever is lost before the next is proven by nothing.
+                        let at = if *executor == self.setup.me { now.boot } else { now.boot + learns };
+                        let is_asked = clock.is_asked;
+                        *clock = PathClock { is_asked, ..PathClock::wait_until(at, spec.path_hash) };
+                    }
                     if now.boot < clock.wakes_at {
                         continue;
                     }
@@ -96,36 +127,93 @@ impl Node {
         path_hash: [u8; 32],
         report: PathTestReport,
     ) {
-        let timing = self.config.timing;
         let key = (device.clone(), target.clone(), executor.clone());
-        let pause = if report.result.is_ok() { timing.path_test } else { RETEST_FAILED };
         let Some(lead) = &mut self.lead else { return };
-        let was_asked = lead.paths.get(&key).is_some_and(|c| c.is_asked);
-        lead.paths.insert(key, PathClock { wakes_at: now.boot + pause, is_running: false, is_asked: false });
+        let Some(clock) = lead.paths.get_mut(&key).filter(|c| c.is_running && c.path_hash == path_hash)
+        else {
+            return; // of a boot before, or of a device that is another now: it is tested anew
+        };
+        if report.doubt == Some(PathDoubt::Outlet) {
+            let t_lost = self.config.timing.t_lost;
+            let settle = self.config.devices.get(device).map(|d| d.off_settle).unwrap_or_default();
+            clock.wakes_at =
+                now.boot + settle + if *target == self.setup.me { Duration::ZERO } else { t_lost };
+            clock.read_off = Some((now.boot + settle, report.result.err().unwrap_or_default()));
+            return self.judge_readings_of_off(now);
+        }
         // "While the node's heartbeats were arriving": judged when the reading comes in.
         let is_alive = *target == self.setup.me || self.membership.is_present(target, now.boot);
-        let result = match report.result {
-            Ok(()) if !is_alive => return,
+        match report.result {
+            Ok(()) if !is_alive => self.rest_path(&key, now.boot + RETEST_FAILED),
             Ok(()) => {
-                Ok(PathEvidence { device: device.clone(), target: target.clone(), path_hash, at: now.wall })
+                let (device, target) = (device.clone(), target.clone());
+                self.test_ended(now, key, Ok(PathEvidence { device, target, path_hash, at: now.wall }), None);
             }
-            Err(why) => Err(why),
-        };
-        if was_asked || self.is_path_news(now, device, target, executor, &result) {
+            Err(why) => self.test_ended(now, key, Err(why), report.doubt),
+        }
+    }
+
+    /// Outlets that were read off, each by the time after which no supply holds its charge: where the node lives on, it
+    /// is not fed by them; where it is silent, it was really cut, and its power is proven off the better.
+    fn judge_readings_of_off(&mut self, now: Now) {
+        let Some(lead) = &self.lead else { return };
+        let read_off: Vec<_> = lead
+            .paths
+            .iter()
+            .filter_map(|(key, c)| c.read_off.clone().map(|(at, why)| (key.clone(), at, why, c.wakes_at)))
+            .collect();
+        for (key, at, why, wakes_at) in read_off {
+            if self.state.node(&key.1).is_none_or(|r| r.status != NodeStatus::Member) {
+                self.rest_path(&key, now.boot + RETEST_FAILED); // it may have been our own off that was read
+            } else if self.has_lived_after(now, &key.1, at) {
+                self.test_ended(now, key, Err(why), Some(PathDoubt::Outlet));
+            } else if now.boot >= wakes_at {
+                self.test_ended(now, key, Err(why), None);
+            }
+        }
+    }
+
+    /// Whether the boot of a node that takes part lived at a time of our clock, or after it.
+    fn has_lived_after(&self, now: Now, node: &NodeId, at: BootNs) -> bool {
+        if *node == self.setup.me {
+            return now.boot >= at;
+        }
+        let boot = self.state.node(node).and_then(|r| r.incarnation);
+        let is_it = self.membership.life(node).is_some_and(|(incarnation, _)| boot == Some(incarnation));
+        is_it && self.membership.lived_after(node).is_some_and(|lived| lived > at)
+    }
+
+    fn rest_path(&mut self, key: &(DeviceId, NodeId, NodeId), wakes_at: BootNs) {
+        if let Some(clock) = self.lead.as_mut().and_then(|l| l.paths.get_mut(key)) {
+            *clock = PathClock::wait_until(wakes_at, clock.path_hash);
+        }
+    }
+
+    /// A test is over: what is news of it goes into the log.
+    fn test_ended(
+        &mut self,
+        now: Now,
+        key: (DeviceId, NodeId, NodeId),
+        result: Result<PathEvidence, String>,
+        doubt: Option<PathDoubt>,
+    ) {
+        let pause = if result.is_ok() { self.config.timing.path_test } else { RETEST_FAILED };
+        let was_asked = self.lead.as_ref().and_then(|l| l.paths.get(&key)).is_some_and(|c| c.is_asked);
+        self.rest_path(&key, now.boot + pause);
+        let (device, target, executor) = &key;
+        let takes_evidence = doubt == Some(PathDoubt::Outlet)
+            && self.state.paths.get(device).and_then(|n| n.get(target)).is_some_and(|p| p.evidence.is_some());
+        if was_asked || takes_evidence || self.is_path_news(now, device, target, executor, &result) {
             let entry = Entry::PathTested {
                 device: device.clone(),
                 target: target.clone(),
                 executor: executor.clone(),
                 result,
+                doubt,
             };
-            let key = Key::Path(device.clone(), target.clone(), executor.clone());
-            if self.propose(now, key, entry).is_none()
-                && let Some(lead) = &mut self.lead
-            {
-                // Its news must not wait for the next regular test.
-                let key = (device.clone(), target.clone(), executor.clone());
-                let wakes_at = now.boot + RETEST_FAILED;
-                lead.paths.insert(key, PathClock { wakes_at, is_running: false, is_asked: false });
+            let proposal = Key::Path(device.clone(), target.clone(), executor.clone());
+            if self.propose(now, proposal, entry).is_none() {
+                self.rest_path(&key, now.boot + RETEST_FAILED); // its news must not wait for the next regular test
             }
         }
     }

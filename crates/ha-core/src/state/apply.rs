@@ -73,8 +73,8 @@ impl ClusterState {
                 Ok(vec![Notice::LeaderElected { leader: leader.clone(), term: *term }])
             }
             Entry::FenceConfirmed { proof } => self.apply_fence_confirmed(proof, at),
-            Entry::PathTested { device, target, executor, result } => {
-                self.apply_path_tested(device, target, executor, result, at)
+            Entry::PathTested { device, target, executor, result, doubt } => {
+                self.apply_path_tested(device, target, executor, (result, *doubt), at)
             }
             Entry::PowerOnRequested { target, executor } => {
                 let record = self.known_node(target)?;

@@ -1,11 +1,11 @@
 //! Applying entries of fencing (S2, S7, S18, S19).
 
 use super::apply::Void;
-use super::{ClusterState, FenceRecord, PathTestRecord, Power};
+use super::{ClusterState, FenceRecord, PathRecord, PathTestRecord, Power};
 use ha_fencing::{FENCE_WINDOW, FENCES_PER_WINDOW};
 use ha_model::{
     DeviceId, Evidence, FenceId, FenceMarks, FenceProof, FenceReason, Incarnation, Index, InstanceId, NodeId,
-    Notice, PathEvidence, ProofScope, WallMs,
+    Notice, PathDoubt, PathEvidence, ProofScope, WallMs,
 };
 use ha_scheduler::NodeStatus;
 
@@ -233,7 +233,7 @@ impl ClusterState {
         device: &DeviceId,
         target: &NodeId,
         executor: &NodeId,
-        result: &Result<PathEvidence, String>,
+        (result, doubt): (&Result<PathEvidence, String>, Option<PathDoubt>),
         at: WallMs,
     ) -> Result<Vec<Notice>, Void> {
         let hash = self
@@ -246,22 +246,28 @@ impl ClusterState {
         }
         let is_member = self.nodes.get(target).is_some_and(|n| n.status == NodeStatus::Member);
         let record = self.paths.entry(device.clone()).or_default().entry(target.clone()).or_default();
-        let worked = record.tests.values().any(|t| t.failed.is_none());
+        let works = |r: &PathRecord| r.evidence.is_some() && r.tests.values().any(|t| t.failed.is_none());
+        let worked = works(record);
         let failed = result.as_ref().err().cloned();
-        record.tests.insert(executor.clone(), PathTestRecord { at, failed: failed.clone() });
+        record.tests.insert(executor.clone(), PathTestRecord { at, failed: failed.clone(), doubt });
         if let (Ok(evidence), true) = (result, is_member) {
             record.evidence = Some(evidence.clone());
         }
-        let works = record.tests.values().any(|t| t.failed.is_none());
+        if doubt == Some(PathDoubt::Outlet) {
+            record.evidence = None; // S7: its "off" would have been a proof, of a node that lives
+        }
+        let works = works(record);
         Ok(match (worked, failed) {
-            (false, None) => vec![Notice::PathWorks { device: device.clone(), node: target.clone() }],
+            (false, None) if works => {
+                vec![Notice::PathWorks { device: device.clone(), node: target.clone() }]
+            }
             (true, Some(why)) if !works => {
                 vec![Notice::PathBroken { device: device.clone(), node: target.clone(), why }]
             }
             (false, Some(why)) if record.tests.len() == 1 => {
                 vec![Notice::PathBroken { device: device.clone(), node: target.clone(), why }]
             }
-            (true, None | Some(_)) | (false, Some(_)) => vec![],
+            (true | false, None | Some(_)) => vec![],
         })
     }
 

@@ -2,7 +2,7 @@
 
 use ha_model::{
     FailedOp, FenceReason, Incarnation, InstanceId, InstanceState, NodeId, Observation, OrderStamp, Origin,
-    PathEvidence, PlanId, ResourceId, SessionId, Term, WallMs,
+    PathDoubt, PathEvidence, PlanId, ResourceId, SessionId, Term, WallMs,
 };
 use ha_scheduler::NodeStatus;
 use serde::{Deserialize, Serialize};
@@ -186,6 +186,8 @@ pub struct PathTestRecord {
     pub at: WallMs,
     /// Why it failed; `None`: passed.
     pub failed: Option<String>,
+    /// What the failure says against what was read before.
+    pub doubt: Option<PathDoubt>,
 }
 
 /// A counted failure.

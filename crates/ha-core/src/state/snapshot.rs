@@ -1,8 +1,10 @@
 //! From the replicated state to what the scheduler may know.
 
-use super::{ClusterState, NodeRecord};
+use super::{ClusterState, NodeRecord, PathRecord, PathTestRecord};
+use ha_fencing::never_read_on;
 use ha_model::{
-    ClusterConfig, FenceReason, InstanceId, InstanceState, NodeId, Origin, ResourceId, Role, Waiver, WallMs,
+    ClusterConfig, DeviceId, FenceReason, InstanceId, InstanceState, NodeId, Origin, PathDoubt, PathEvidence,
+    ResourceId, Role, Waiver, WallMs,
 };
 use ha_scheduler::{FailureView, MayRunView, MoveWish, NodeStatus, NodeView, ObservedView, Snapshot, Wishes};
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,23 +90,59 @@ impl ClusterState {
         if levels.iter().any(|l| l.devices.iter().all(|d| self.has_evidence(config, d, id))) {
             return None;
         }
+        if let Some(doubt) = self.why_doubted(config, id) {
+            return Some(format!("no fence path proves {id} off: {doubt}; type: hactl fence test {id}"));
+        }
         let devices = levels.iter().flat_map(|l| &l.devices).collect::<BTreeSet<_>>();
         let why = devices
             .iter()
-            .find_map(|d| self.paths.get(*d)?.get(id)?.tests.values().find_map(|t| t.failed.clone()))
+            .find_map(|d| self.path(d, id)?.tests.values().find_map(|t| t.failed.clone()))
             .unwrap_or_else(|| "not tested yet".to_owned());
         Some(format!("the power of {id} was never read on: {why}; type: hactl fence test {id}"))
     }
 
-    /// Whether a later "off" of the node on the device counts.
+    fn path(&self, device: &DeviceId, id: &NodeId) -> Option<&PathRecord> {
+        self.paths.get(device)?.get(id)
+    }
+
+    /// Whether a later "off" of the node on the device counts, whoever reads it of those whose agent is not in doubt.
     #[must_use]
-    pub fn has_evidence(&self, config: &ClusterConfig, device: &ha_model::DeviceId, id: &NodeId) -> bool {
+    pub fn has_evidence(&self, config: &ClusterConfig, device: &DeviceId, id: &NodeId) -> bool {
         let hash = config.devices.get(device).map(|d| d.path_hash);
-        self.paths
-            .get(device)
-            .and_then(|by_node| by_node.get(id))
-            .and_then(|p| p.evidence.as_ref())
-            .is_some_and(|e| Some(e.path_hash) == hash)
+        let Some(path) = self.path(device, id) else { return false };
+        let is_believed =
+            path.tests.is_empty() || path.tests.values().any(|t| t.doubt != Some(PathDoubt::Agent));
+        is_believed && path.evidence.as_ref().is_some_and(|e| Some(e.path_hash) == hash)
+    }
+
+    /// What makes an "off" count that the executor reads, or why it proves nothing (S7).
+    ///
+    /// # Errors
+    /// The end of a sentence about the outlet.
+    pub fn evidence_for(
+        &self,
+        device: &DeviceId,
+        id: &NodeId,
+        executor: &NodeId,
+    ) -> Result<&PathEvidence, String> {
+        let never = || never_read_on(id);
+        let path = self.path(device, id).ok_or_else(never)?;
+        let said = |t: &PathTestRecord| t.failed.clone().unwrap_or_default();
+        if let Some(test) = path.tests.get(executor).filter(|t| t.doubt == Some(PathDoubt::Agent)) {
+            return Err(said(test));
+        }
+        let refuted = || path.tests.values().find(|t| t.doubt == Some(PathDoubt::Outlet));
+        path.evidence
+            .as_ref()
+            .ok_or_else(|| refuted().map_or_else(never, |t| format!("a test of it before said: {}", said(t))))
+    }
+
+    /// What a test said against the paths to a node.
+    #[must_use]
+    pub fn why_doubted(&self, config: &ClusterConfig, id: &NodeId) -> Option<String> {
+        let levels = config.levels.get(id).map(Vec::as_slice).unwrap_or_default();
+        let tests = levels.iter().flat_map(|l| &l.devices).filter_map(|d| self.path(d, id));
+        tests.flat_map(|p| p.tests.values()).find(|t| t.doubt.is_some())?.failed.clone()
     }
 
     fn observed_views(&self, overlay: &Overlay) -> BTreeMap<InstanceId, BTreeMap<NodeId, ObservedView>> {

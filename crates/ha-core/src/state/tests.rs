@@ -3,6 +3,7 @@
 mod config;
 mod free;
 mod wishes;
+mod words;
 
 use super::*;
 use ha_model::{
@@ -371,6 +372,7 @@ fn evidence_lapses_with_the_path_that_it_was_read_through() {
             path_hash: hash,
             at: WallMs(0),
         }),
+        doubt: None,
     };
     log.ok(tested(config.devices[&device].path_hash));
     assert!(log.state.has_evidence(&config, &device, &"alpha".into()));

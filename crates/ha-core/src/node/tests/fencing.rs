@@ -1,5 +1,7 @@
 //! Fencing in whole clusters of cores: levels, late offs, power that does not come back, words of humans.
 
+mod evidence;
+
 use super::world::World;
 use super::{S, formed};
 use ha_model::{AdminReply, AdminRequest, FenceReason, NodeId, Notice};

@@ -59,6 +59,17 @@ struct Stored {
     acted: (Term, PlanId),
 }
 
+/// What is wrong with the switch and its agents.
+#[derive(Default)]
+pub struct Switch {
+    /// These outlets feed nothing, and read off.
+    pub dead_outlets: BTreeSet<String>,
+    /// It does not look at the outlet: all is alpha's.
+    pub is_alphas: bool,
+    /// On these nodes the agent ends with code 2, which means off, whatever it is asked.
+    pub broken_agents: BTreeSet<NodeId>,
+}
+
 pub struct World {
     now: BootNs,
     queue: BTreeMap<(BootNs, u64), Due>,
@@ -76,6 +87,7 @@ pub struct World {
     /// So many times more it does not switch on.
     pub on_fails: u32,
     pub answer_delay: Duration,
+    pub switch: Switch,
     pub stop_fails: BTreeSet<(NodeId, String)>,
     /// The command with which each service was last started.
     pub commands: BTreeMap<String, String>,
@@ -118,6 +130,7 @@ impl World {
             switch_is_dead: false,
             on_fails: 0,
             answer_delay: MS * 5,
+            switch: Switch::default(),
             stop_fails: BTreeSet::new(),
             commands: BTreeMap::new(),
             start_fails: BTreeSet::new(),

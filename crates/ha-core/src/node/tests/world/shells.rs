@@ -82,13 +82,22 @@ impl World {
         plug: &str,
         action: CallAction,
     ) {
-        let target = (1..).zip(NODES).find(|(n, _)| plug == n.to_string()).map_or("", |(_, name)| name);
+        let by_plug = (1..).zip(NODES).find(|(n, _)| plug == n.to_string()).map_or("", |(_, name)| name);
+        let target = if self.switch.is_alphas { "alpha" } else { by_plug };
         let outcome = match action {
             _ if self.switch_is_dead || self.unanswered.contains(id) => {
                 CallOutcome::Failed { why: "no answer".into() }
             }
-            CallAction::Off if plug == "99" => CallOutcome::Done,
-            CallAction::Status if plug == "99" => CallOutcome::Read(FenceVerdict::Off),
+            CallAction::Off if self.switch.broken_agents.contains(id) => {
+                CallOutcome::Failed { why: "unrecognized arguments".into() }
+            }
+            CallAction::Status if self.switch.broken_agents.contains(id) => {
+                CallOutcome::Read(FenceVerdict::Off)
+            }
+            CallAction::Off if plug == "99" || self.switch.dead_outlets.contains(plug) => CallOutcome::Done,
+            CallAction::Status if plug == "99" || self.switch.dead_outlets.contains(plug) => {
+                CallOutcome::Read(FenceVerdict::Off)
+            }
             _ if target.is_empty() => CallOutcome::Failed { why: "no such outlet".into() },
             CallAction::Off => {
                 self.journal.push(format!("cut {target}"));
