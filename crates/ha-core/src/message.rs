@@ -161,8 +161,9 @@ pub struct BeatBody {
     pub session: SessionId,
     /// Votes' part.
     pub votes: BeatPart,
-    /// First bytes of the configuration in force: positions in `hears` mean something only where it is the same.
-    pub config: [u8; 4],
+    /// First bytes of a hash of the nodes' names in order: positions in `hears` mean something only where they are the
+    /// same.
+    pub positions: [u8; 4],
     /// Whom the sender hears, by position among the nodes in order of names.
     pub hears: Hears,
     /// The newest sending time of the receiver that the sender's *core* has seen: a grant counts from it.

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// A core steps at each heartbeat that it hears: what it last said is of the present when that was so many ago.
+const FRESH_BEATS: u32 = 2;
+
 /// How long ago the sender's inner life last moved, as its heartbeat says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Ages {
@@ -35,7 +38,7 @@ pub struct Beat {
     pub incarnation: Incarnation,
     /// Its daemon's start.
     pub session: SessionId,
-    /// Whom it hears, as bit sets over node positions; only where it has our configuration.
+    /// Whom it hears, as bit sets over node positions; only where it numbers the nodes as we do.
     pub hears: Option<Hears>,
 }
 
@@ -48,6 +51,8 @@ pub struct Hears {
     pub any: u32,
     /// A boot that is over by the log.
     pub over: u32,
+    /// Anything at all, within the last few heartbeats: it was not off then.
+    pub lately: u32,
 }
 
 /// Whether a heartbeat counted.
@@ -229,8 +234,7 @@ impl Membership {
         self.peers.get(node).and_then(|p| p.newest_echo)
     }
 
-    /// Whether `witness` says that it hears the node at `position` (its heartbeat is fresh and carries our
-    /// configuration's positions).
+    /// Whether `witness` says that it hears the node at `position` (its heartbeat is fresh and its positions are ours).
     #[must_use]
     pub fn is_heard_by(&self, witness: &NodeId, position: u32, now: BootNs) -> bool {
         self.says(witness, position, now, |h| h.present)
@@ -248,6 +252,14 @@ impl Membership {
         self.says(witness, position, now, |h| h.over)
     }
 
+    /// Whether `witness` heard anything at all of the node at `position` just before it said so. A core that stood still
+    /// goes on saying what it heard before: that was not lately.
+    #[must_use]
+    pub fn is_lately_noticed_by(&self, witness: &NodeId, position: u32, now: BootNs) -> bool {
+        let is_fresh = self.peers.get(witness).is_some_and(|p| p.ages.core <= self.timing.beat * FRESH_BEATS);
+        is_fresh && self.says(witness, position, now, |h| h.lately)
+    }
+
     fn says(&self, witness: &NodeId, position: u32, now: BootNs, which: fn(&Hears) -> u32) -> bool {
         let hears = self.peers.get(witness).and_then(|p| p.hears.as_ref());
         self.is_present(witness, now) && hears.is_some_and(|h| which(h) >> position & 1 == 1)
@@ -256,8 +268,13 @@ impl Membership {
     /// Whether anything at all of the peer arrived within `t_lost`: whatever stands still there, it is not off.
     #[must_use]
     pub fn is_speaking(&self, node: &NodeId, now: BootNs) -> bool {
-        let newest = self.peers.get(node).and_then(|p| p.last.max(p.last_one_way));
-        newest.is_some_and(|at| now.since(at) < self.timing.t_lost)
+        self.last_word(node).is_some_and(|at| now.since(at) < self.timing.t_lost)
+    }
+
+    /// When anything at all of the peer arrived last, in its present session.
+    #[must_use]
+    pub fn last_word(&self, node: &NodeId) -> Option<BootNs> {
+        self.peers.get(node).and_then(|p| p.last.max(p.last_one_way))
     }
 
     /// Whether the peer is heard on a link.

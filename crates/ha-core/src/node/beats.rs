@@ -22,8 +22,7 @@ impl Node {
                 return; // S18: nothing of a boot that is over counts, but that it speaks is known
             }
         }
-        let sha = self.config.sha256;
-        let same_config = body.config == [sha[0], sha[1], sha[2], sha[3]];
+        let is_numbered_alike = body.positions == self.positions();
         let judged = self.membership.beat(&Beat {
             from: beat.from.clone(),
             link: beat.link,
@@ -33,7 +32,7 @@ impl Node {
             ages: beat.ages,
             incarnation: body.incarnation,
             session: body.session,
-            hears: same_config.then_some(body.hears),
+            hears: is_numbered_alike.then_some(body.hears),
         });
         if judged != Judgement::Counts {
             return;
@@ -88,7 +87,7 @@ impl Node {
             self.out.push(Effect::Grant { until });
         }
         let hears = self.hears(now);
-        let sha = self.config.sha256;
+        let positions = self.positions();
         let bodies = self
             .config
             .nodes
@@ -102,7 +101,7 @@ impl Node {
                     incarnation: self.setup.incarnation,
                     session: self.setup.session,
                     votes: self.raft.beat_part(now.boot, id),
-                    config: [sha[0], sha[1], sha[2], sha[3]],
+                    positions,
                     hears,
                     core_ack: core_ack.map(|(_, at)| *at),
                     granted,
@@ -112,6 +111,14 @@ impl Node {
             .collect();
         let is_urgent = std::mem::take(&mut self.is_beat_urgent);
         self.out.push(Effect::Beat { valid_until: now.boot + timing.core_age_max, bodies, is_urgent });
+    }
+
+    /// What the positions in [`Hears`] stand for: the nodes' names in order. No other change of the configuration makes
+    /// a node deaf for those that have not applied it yet.
+    fn positions(&self) -> [u8; 4] {
+        let names: Vec<&str> = self.config.nodes.keys().map(NodeId::as_str).collect();
+        let [a, b, c, d, ..] = ha_config::sha256(names.join("\n").as_bytes());
+        [a, b, c, d]
     }
 
     /// Of whom this node hears what.
@@ -131,6 +138,10 @@ impl Node {
             }
             if is_over || self.membership.is_speaking(id, now.boot) {
                 hears.any |= bit;
+            }
+            let last_word = self.membership.last_word(id);
+            if last_word.is_some_and(|at| now.boot.since(at) <= timing.beat * HEARD_BEATS) {
+                hears.lately |= bit;
             }
         }
         hears
@@ -153,6 +164,13 @@ impl Node {
             return Some(self.setup.me.clone());
         }
         self.others_that(node, |other, position| self.membership.is_noticed_by(other, position, now.boot))
+    }
+
+    /// Who else heard anything at all of a node, within the last few heartbeats: it was not off then (S7).
+    pub(super) fn speaks_to(&self, now: Now, node: &NodeId) -> Option<NodeId> {
+        self.others_that(node, |other, position| {
+            self.membership.is_lately_noticed_by(other, position, now.boot)
+        })
     }
 
     /// Who else hears a boot of a node that is over by the log.

@@ -1,14 +1,16 @@
 //! The leader drives open fence requests: an executor, an attempt, a verdict, a pause, the next attempt.
 //!
 //! Must not know: agents. Invariants: an order leaves after its attempt is in the log (the boot is condemned from
-//! there on); no voter is cut while the others that live are no quorum; no proof while the target still answers.
+//! there on); no voter is cut while the others that live are no quorum; no proof while the target still speaks, to us
+//! or to others.
 
 use super::Node;
 use super::lead::{Job, Key};
+use super::silence::Held;
 use super::warnings::About;
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
 use ha_fencing::{Attempt, AttemptReport, Claim, DevicePlan, LevelPlan, judge, level_plans, retry_pause};
-use ha_model::{BootNs, Entry, FenceId, FenceMarks, FenceProof, FenceReason, Level, NodeId, Now, ProofScope};
+use ha_model::{BootNs, Entry, FenceId, FenceReason, Level, NodeId, Now};
 use ha_scheduler::NodeStatus;
 use std::time::Duration;
 
@@ -17,33 +19,20 @@ use std::time::Duration;
 /// can begin later, whatever the stream between them does.
 pub(super) const ORDER_VALID: Duration = Duration::from_secs(3);
 
-/// A target that was heard within so many heartbeats before it was read off could still speak: for as many the
-/// proof waits, in which an answer to a heartbeat of ours would come.
-const LAST_WORD_BEATS: u32 = 3;
-
 /// The leader's clock for one request.
 #[derive(Clone, Debug)]
 pub(super) struct FenceClock {
     /// The attempt we gave out: its number, its executor.
     pub running: Option<(u32, NodeId)>,
     /// A proof that waits for the target's silence.
-    held: Option<Box<Held>>,
+    pub held: Option<Box<Held>>,
     /// Why no attempt is made now.
     pub waits_for: Option<String>,
     pub wakes_at: BootNs,
 }
 
-/// A proof of a target that was heard until just before.
-#[derive(Clone, Debug)]
-struct Held {
-    attempt: u32,
-    proof: FenceProof,
-    marks: FenceMarks,
-    read_at: BootNs,
-}
-
 impl FenceClock {
-    fn wait_until(wakes_at: BootNs) -> Self {
+    pub fn wait_until(wakes_at: BootNs) -> Self {
         Self { running: None, held: None, waits_for: None, wakes_at }
     }
 }
@@ -302,42 +291,14 @@ impl Node {
         let evidence = |device: &_| self.state.evidence_for(device, &record.target, executor);
         match judge(&self.config, &levels, report, &claim, evidence) {
             Ok(proof) => {
-                let marks: FenceMarks = report.marks;
-                self.hold_or_prove(now, id, Held { attempt, proof, marks, read_at: now.boot });
+                let held = Held::new(now, attempt, proof, report.marks);
+                self.hold_or_prove(now, id, held);
             }
             Err(why) => self.attempt_failed(now, id, attempt, why),
         }
     }
 
-    /// A proof of power off is taken at once where the target was silent already, else when it has stayed silent.
-    fn hold_or_prove(&mut self, now: Now, id: FenceId, held: Held) {
-        let last_word = self.config.timing.beat * LAST_WORD_BEATS;
-        let silence = self.membership.silence(&held.proof.target, now.boot);
-        let was_heard = silence.is_some_and(|s| s < last_word);
-        if !was_heard || held.proof.scope != ProofScope::Everything {
-            self.prove(now, id, held);
-        } else if let Some(lead) = &mut self.lead {
-            let clock = FenceClock::wait_until(now.boot + last_word);
-            lead.fences.insert(id, FenceClock { held: Some(Box::new(held)), ..clock });
-            self.is_beat_urgent = true; // its echo would come the sooner
-        }
-    }
-
-    /// S7: whoever has heard what we sent after it was read off is not off; its outlet feeds another machine.
-    fn judge_silence(&mut self, now: Now, id: FenceId, target: &NodeId, held: Held) {
-        let wakes_at = self.lead.as_ref().and_then(|l| l.fences.get(&id)).map_or(now.boot, |c| c.wakes_at);
-        if self.membership.lived_after(target).is_some_and(|at| at > held.read_at) {
-            let why = format!(
-                "its outlet was read off, yet {target} goes on sending heartbeats: correct the outlets of {target} \
-                 in the cluster file"
-            );
-            self.attempt_failed(now, id, held.attempt, why);
-        } else if now.boot >= wakes_at {
-            self.prove(now, id, held);
-        }
-    }
-
-    fn prove(&mut self, now: Now, id: FenceId, held: Held) {
+    pub(super) fn prove(&mut self, now: Now, id: FenceId, held: Held) {
         let entry = Entry::FenceProven { id, proof: held.proof, marks: held.marks };
         let is_taken = self.propose(now, Key::Attempt(id), entry).is_some();
         // Where the log does not take it now, the next attempt proves it again.
@@ -348,7 +309,7 @@ impl Node {
         }
     }
 
-    fn attempt_failed(&mut self, now: Now, id: FenceId, attempt: u32, why: String) {
+    pub(super) fn attempt_failed(&mut self, now: Now, id: FenceId, attempt: u32, why: String) {
         let pause = retry_pause(attempt, &self.config.timing);
         if let Some(lead) = &mut self.lead {
             lead.fences.insert(id, FenceClock::wait_until(now.boot + pause));

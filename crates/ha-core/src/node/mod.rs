@@ -21,6 +21,7 @@ mod paths;
 mod power;
 mod pump;
 mod setup;
+mod silence;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -17,7 +17,7 @@ fn beat(at_ms: u64) -> Beat {
         ages: Ages::default(),
         incarnation: Incarnation(1),
         session: SessionId(1),
-        hears: Some(Hears { present: 0b101, any: 0b111, over: 0b1000 }),
+        hears: Some(Hears { present: 0b101, any: 0b111, over: 0b1000, lately: 0b10 }),
     }
 }
 
@@ -160,4 +160,9 @@ fn hearsay_counts_only_while_the_witness_is_present() {
     assert!(!m.is_heard_by(&beta, 2, BootNs::from_ms(2100)));
     assert!(m.is_noticed_by(&beta, 1, BootNs::from_ms(1100)), "what it hears one way is not off");
     assert!(m.is_heard_over_by(&beta, 3, BootNs::from_ms(1100)));
+    assert!(m.is_lately_noticed_by(&beta, 1, BootNs::from_ms(1100)));
+    let core = timing().beat * 3;
+    m.beat(&Beat { ages: Ages { core, ..Ages::default() }, ..beat(1050) });
+    assert!(m.is_noticed_by(&beta, 1, BootNs::from_ms(1100)));
+    assert!(!m.is_lately_noticed_by(&beta, 1, BootNs::from_ms(1100)), "its core has not said it lately");
 }

@@ -1,5 +1,6 @@
 //! Fencing in whole clusters of cores: levels, late offs, power that does not come back, words of humans.
 
+mod ears;
 mod evidence;
 
 use super::world::World;

@@ -88,6 +88,8 @@ pub struct World {
     pub on_fails: u32,
     pub answer_delay: Duration,
     pub switch: Switch,
+    /// These get no message, though heartbeats reach them.
+    pub without_stream: BTreeSet<NodeId>,
     pub stop_fails: BTreeSet<(NodeId, String)>,
     /// The command with which each service was last started.
     pub commands: BTreeMap<String, String>,
@@ -131,6 +133,7 @@ impl World {
             on_fails: 0,
             answer_delay: MS * 5,
             switch: Switch::default(),
+            without_stream: BTreeSet::new(),
             stop_fails: BTreeSet::new(),
             commands: BTreeMap::new(),
             start_fails: BTreeSet::new(),

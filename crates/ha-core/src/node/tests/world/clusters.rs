@@ -56,6 +56,11 @@ impl World {
         Self::of(text.replacen("gamma = [\"3\"] }", "gamma = [\"3\"], delta = [\"4\"] }", 1))
     }
 
+    /// Only beta votes: it commits whatever the others have got of it.
+    pub fn with_one_voter() -> Self {
+        Self::of(CLUSTER.replacen("stickiness", "voters = [\"beta\"]\nstickiness", 1))
+    }
+
     /// The service stays where it fails.
     pub fn without_migration() -> Self {
         Self::of(CLUSTER.replacen("monitor =", "migration_threshold = 0\nmonitor =", 1))

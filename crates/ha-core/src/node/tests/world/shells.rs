@@ -160,7 +160,8 @@ impl World {
                 if let PeerMessage::Order(order) = &*message {
                     self.orders.insert(to.clone(), order.clone());
                 }
-                let is_linked = self.hosts[&to].node.is_some() && !self.is_cut(id, &to);
+                let has_stream = ![id, &to].into_iter().any(|n| self.without_stream.contains(n));
+                let is_linked = has_stream && self.hosts[&to].node.is_some() && !self.is_cut(id, &to);
                 if is_linked {
                     self.at(MS, Due::Message { to, from: node, message });
                 }
