@@ -2,22 +2,28 @@
 //!
 //! Must not know: agents. Invariants: an order leaves after its attempt is in the log (the boot is condemned from
 //! there on); no voter is cut while the others that live are no quorum; no proof while the target still speaks, to us
-//! or to others.
+//! or to others; what was never attempted does not outlive its reason.
 
 use super::Node;
 use super::lead::{Job, Key};
 use super::silence::Held;
 use super::warnings::About;
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
+use crate::state::{FenceRecord, InstanceRecord};
 use ha_fencing::{Attempt, AttemptReport, Claim, DevicePlan, LevelPlan, judge, level_plans, retry_pause};
-use ha_model::{BootNs, Entry, FenceId, FenceReason, Level, NodeId, Now};
+use ha_model::{BootNs, Entry, FenceId, FenceReason, InstanceState, Level, NodeId, Now};
 use ha_scheduler::NodeStatus;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// For how long an order to an executor holds, counted on the executor's clock from its newest heartbeat that the
 /// leader's core has seen. The leader waits as much longer for the report: no attempt of which it knows nothing
 /// can begin later, whatever the stream between them does.
 pub(super) const ORDER_VALID: Duration = Duration::from_secs(3);
+
+/// An operator's request to cut a node that takes part waits for so long where it cannot be done at once. Whoever asked
+/// looks at what comes of it; hours later it would be a blow from nowhere.
+const ASKED_WAIT: Duration = Duration::from_secs(60);
 
 /// The leader's clock for one request.
 #[derive(Clone, Debug)]
@@ -69,6 +75,11 @@ impl Node {
             if now.boot < clock.wakes_at || self.is_proposed(&Key::Attempt(id)) {
                 continue;
             }
+            // Before the first attempt nothing moves the clock: it tells since when we know of the request.
+            if record.attempts == 0 && self.is_moot(now, &record, clock.wakes_at) {
+                self.propose(now, Key::Attempt(id), Entry::FenceWithdrawn { id });
+                continue;
+            }
             // After a broken word an off is sent all the same: whatever helps.
             let is_last_resort = record.reason == FenceReason::HeardAfterConfirmation;
             let unprovable = self.why_unprovable(&record.target).filter(|_| !is_last_resort);
@@ -84,6 +95,23 @@ impl Node {
             let entry = Entry::FenceAttempt { id, attempt: record.attempts + 1, executor };
             self.propose(now, Key::Attempt(id), entry);
         }
+    }
+
+    /// Whether a request of which nothing came yet has lost its reason while its target takes part.
+    fn is_moot(&self, now: Now, record: &FenceRecord, since: BootNs) -> bool {
+        let is_member = self.state.node(&record.target).is_some_and(|r| r.status == NodeStatus::Member);
+        let is_stuck = |by_node: &BTreeMap<NodeId, InstanceRecord>| {
+            by_node.get(&record.target).is_some_and(|r| r.state() == InstanceState::StopFailed)
+        };
+        is_member
+            && match record.reason {
+                FenceReason::StopFailed { .. } => !self.state.instances.values().any(is_stuck),
+                FenceReason::Asked { .. } => now.boot.since(since) >= ASKED_WAIT,
+                FenceReason::Lost
+                | FenceReason::NeverSeen
+                | FenceReason::DaemonGone
+                | FenceReason::HeardAfterConfirmation => false,
+            }
     }
 
     /// An executor that is lost or condemned itself reports nothing that counts.

@@ -25,6 +25,12 @@ impl ClusterState {
         if record.incarnation != incarnation {
             return Err(format!("{target} is in another boot"));
         }
+        let is_gone = matches!(record.status, NodeStatus::Lost | NodeStatus::Condemned | NodeStatus::Unseen);
+        let is_for_absence =
+            matches!(reason, FenceReason::Lost | FenceReason::NeverSeen | FenceReason::DaemonGone);
+        if is_for_absence && !is_gone {
+            return Err(format!("{target} is not lost any more")); // it returned, and runs what it ran
+        }
         let was_confirmed = *reason == FenceReason::HeardAfterConfirmation;
         if record.status == NodeStatus::Off && !was_confirmed {
             return Err(format!("{target} is off already"));
@@ -129,8 +135,15 @@ impl ClusterState {
         if !matches!(record.status, NodeStatus::Unseen | NodeStatus::Lost | NodeStatus::Condemned) {
             return Err(format!("{} is not lost", proof.target));
         }
+        // A word that was broken, and given again, frees nothing new: what the first freed still runs elsewhere (S1).
+        let earlier = record.freed_by_word.clone();
         self.fences.retain(|_, f| f.target != proof.target);
-        self.take_proof(proof, at, (false, 0))
+        let notices = self.take_proof(proof, at, (false, 0))?;
+        let freed = &mut self.known_node(&proof.target)?.freed_by_word;
+        freed.extend(earlier);
+        freed.sort();
+        freed.dedup();
+        Ok(notices)
     }
 
     /// Takes a proof in: closes what it covers, and ends the boot.

@@ -2,6 +2,7 @@
 
 mod ears;
 mod evidence;
+mod reasons;
 
 use super::world::World;
 use super::{S, formed};

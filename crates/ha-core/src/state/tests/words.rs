@@ -1,4 +1,4 @@
-//! What the log takes at its word, and for how long: readings of outlets.
+//! What the log takes at its word, and for how long: readings of outlets, a human's word, reasons of fences.
 
 use super::*;
 use ha_model::{PathDoubt, PathEvidence};
@@ -52,4 +52,50 @@ fn s7_an_agent_in_doubt_proves_nothing_and_anothers_does() {
     assert!(counts_of(&log, "beta").is_err() && counts_of(&log, "gamma").is_ok());
     test(&mut log, "gamma", Some(PathDoubt::Agent));
     assert!(!counts(&log), "nobody is left whose reading proves anything");
+}
+
+#[test]
+fn who_is_not_lost_is_not_fenced_for_being_lost() {
+    let mut log = Log::new();
+    let request = |log: &mut Log, reason| {
+        let incarnation = Some(Incarnation(1));
+        log.apply(Entry::FenceRequested { target: "alpha".into(), incarnation, reason })
+    };
+    log.lose("alpha", 1);
+    log.ok(Entry::NodeReturned { node: "alpha".into(), incarnation: Incarnation(1) });
+    for reason in [FenceReason::Lost, FenceReason::NeverSeen, FenceReason::DaemonGone] {
+        request(&mut log, reason).expect_err("it has returned");
+    }
+    request(&mut log, FenceReason::StopFailed { what: "db".into() })
+        .expect("that can be so of whom all hear");
+}
+
+#[test]
+fn s1_a_second_word_of_one_boot_adds_to_the_first() {
+    let mut log = Log::new();
+    let confirm = |log: &mut Log| {
+        let proof = FenceProof {
+            target: "alpha".into(),
+            incarnation: Some(Incarnation(1)),
+            scope: ProofScope::Everything,
+            by: "beta".into(),
+            evidence: Evidence::Confirmed { by: "op".into() },
+            at: WallMs(0),
+        };
+        log.ok(Entry::FenceConfirmed { proof });
+    };
+    let freed = |log: &Log| log.state.nodes[&"alpha".into()].freed_by_word.clone();
+    log.may_run("alpha", 1, 1).expect("free");
+    log.lose("alpha", 1);
+    confirm(&mut log);
+    assert_eq!(freed(&log), ["db".into()]);
+    let (target, incarnation) = ("alpha".into(), Some(Incarnation(1)));
+    log.ok(Entry::FenceRequested { target, incarnation, reason: FenceReason::HeardAfterConfirmation });
+    let id = FenceId(log.next - 1);
+    log.attempt(id, 1).expect("first");
+    log.ok(Entry::FenceFailed { id, attempt: 1, why: "no answer".into() });
+    confirm(&mut log);
+    assert_eq!(freed(&log), ["db".into()], "should it speak once more, db stops once more");
+    log.join("alpha", 2, 2);
+    assert!(freed(&log).is_empty());
 }

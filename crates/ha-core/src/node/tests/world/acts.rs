@@ -108,6 +108,11 @@ impl World {
         self.at(MS * 200, Due::Boot { node: id });
     }
 
+    /// A heartbeat out of turn.
+    pub fn speak(&mut self, name: &str) {
+        self.send_beats(&name.into());
+    }
+
     pub fn kill_process(&mut self, name: &str, instance: &str) {
         let id: NodeId = name.into();
         assert!(self.hosts.get_mut(&id).unwrap().running.remove(instance));

@@ -71,6 +71,11 @@ impl World {
         node.state().node(&name.into()).is_some_and(|r| r.status == NodeStatus::Member)
     }
 
+    /// Whether the leader has proposed that the node is lost, and the log has not taken it yet.
+    pub fn is_loss_proposed(&self, name: &str) -> bool {
+        self.leading().lead.as_ref().is_some_and(|l| l.is_lost_proposed(&name.into()))
+    }
+
     pub fn saw(&self, which: impl Fn(&Notice) -> bool) -> bool {
         self.notices.iter().any(which)
     }
