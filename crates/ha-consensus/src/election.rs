@@ -79,6 +79,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
                 };
                 Some(
                     turn.max(self.quiet_until)
+                        .max(self.aside_until)
                         .max(self.started_at + self.settings.start_wait.max(self.settings.t_lease)),
                 )
             }
@@ -95,7 +96,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             State::Leader(_) | State::Failed => return,
         }
         self.leader = None;
-        if !self.may_stand() || !self.hears_quorum() {
+        if !self.stands() || !self.hears_quorum() {
             return;
         }
         if self.attempts > 0 && self.others_hear_a_leader() {

@@ -66,7 +66,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
     /// Whether this node would be the better leader than `asker`, whose log ends at `last`, and has had little time
     /// yet to become it.
     pub(crate) fn is_better_than(&self, asker: &NodeId, last: LogPos) -> bool {
-        self.may_stand()
+        self.stands()
             && last == self.log.last()
             && self.now < self.contact + self.patience()
             && self.deafness(asker) > self.deafness(&self.settings.node)

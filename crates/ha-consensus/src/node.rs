@@ -60,6 +60,8 @@ pub struct Raft<P> {
     pub(crate) lock: Lock,
     /// No own election before this: a vote was given, or a retry waits.
     pub(crate) quiet_until: BootNs,
+    /// It stepped aside, and lets others stand until then.
+    pub(crate) aside_until: BootNs,
     /// Elections tried since a leader was last heard.
     pub(crate) attempts: u32,
     pub(crate) snapshot_wanted: bool,
@@ -142,6 +144,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             verified: Index(0),
             lock: Lock::default(),
             quiet_until: now,
+            aside_until: now,
             attempts: 0,
             snapshot_wanted: false,
         };
@@ -301,6 +304,11 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         !self.hard.no_vote
             && !self.durable.failed
             && self.membership().accepts(&self.settings.node, self.settings.store)
+    }
+
+    /// Whether this node stands now: it may, and did not step aside just before.
+    pub(crate) fn stands(&self) -> bool {
+        self.may_stand() && self.now >= self.aside_until
     }
 
     /// A store that was lost votes again once the members name this very store.

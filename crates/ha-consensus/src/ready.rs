@@ -47,6 +47,8 @@ pub enum StepDown {
     Removed,
     /// Its store failed.
     StoreFailed,
+    /// It was told to let another lead.
+    Aside,
 }
 
 /// Why this node itself has no vote.

@@ -1,4 +1,5 @@
-//! Handing leadership over: the leader gives up its lease and stops proposing, then asks one voter to stand.
+//! Handing leadership over: the leader gives up its lease and stops proposing, then asks one voter to stand. Or it
+//! gives up and leaves it to the others who stands.
 //!
 //! Invariant: a hand-over that was called off opens no voter's promise that the leader's later lease rests on: an
 //! acknowledgement tells up to which hand-over its sender knows them called off, and only those that know all
@@ -11,6 +12,7 @@ use crate::ready::{Event, StepDown};
 use crate::state::{Leading, State, Transfer};
 use ha_model::{BootNs, NodeId, Term};
 use std::fmt::Debug;
+use std::time::Duration;
 
 impl Leading {
     /// Numbers a new hand-over. Acknowledgements from before it no longer count for a lease.
@@ -43,6 +45,16 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         }
         self.begin_transfer(to.clone());
         Ok(())
+    }
+
+    /// Gives leadership up and stands for none within `quiet`, so that another is elected: for a leader that still
+    /// keeps its lease by beats, and yet gets nothing done. Where nobody else can lead, it stands again after that.
+    pub fn step_aside(&mut self, now: BootNs, quiet: Duration) {
+        self.at(now);
+        if self.is_leader() {
+            self.step_down(StepDown::Aside);
+            self.aside_until = self.now + quiet;
+        }
     }
 
     pub(crate) fn begin_transfer(&mut self, to: NodeId) {
@@ -94,7 +106,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
 
     pub(crate) fn on_transfer_now(&mut self, from: &NodeId, term: Term, token: TransferToken) {
         let asked = term == self.hard.term && token.term == term && self.leader.as_ref() == Some(from);
-        if !asked || !self.may_stand() {
+        if !asked || !self.stands() {
             return;
         }
         match self.state {

@@ -20,9 +20,10 @@ enum Fault {
     Wipe,
     Weather,
     Blink,
+    Aside,
 }
 
-const ALL: [Fault; 13] = [
+const ALL: [Fault; 14] = [
     Fault::Crash,
     Fault::Restart,
     Fault::CutOne,
@@ -36,6 +37,7 @@ const ALL: [Fault; 13] = [
     Fault::Wipe,
     Fault::Weather,
     Fault::Blink,
+    Fault::Aside,
 ];
 
 /// One seed: chaos, then calm; safety throughout, progress at the end.
@@ -100,6 +102,10 @@ fn inject(world: &mut World, fault: Fault) {
                 world.cut.extend([(i, leader), (leader, i)]);
                 world.start(i);
             }
+        }
+        Fault::Aside => {
+            let quiet = std::time::Duration::from_millis(world.rng.range(0, 3 * T_LOST_MS));
+            world.input(i, |raft, now| raft.step_aside(now, quiet));
         }
         Fault::Wipe => wipe(world, i),
         Fault::Weather => {

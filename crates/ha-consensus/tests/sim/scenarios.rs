@@ -194,6 +194,55 @@ fn voters_of_a_shorter_t_lost_keep_the_promises_that_they_gave_and_no_others_are
     }
 }
 
+fn step_aside(world: &mut World, leader: usize, quiet_ms: u64) {
+    let quiet = std::time::Duration::from_millis(quiet_ms);
+    world.input(leader, |raft, now| raft.step_aside(now, quiet));
+    assert!(!raft(world, leader).is_leader() && raft(world, leader).lease_until().is_none());
+}
+
+#[test]
+fn one_that_stepped_aside_lets_others_lead() {
+    let (mut world, leader) = formed(22, 0);
+    step_aside(&mut world, leader, 8 * T_LOST_MS);
+    run(&mut world, T_LOST_MS + 250);
+    let next = world.leader().expect("another within one silence");
+    assert!(next != leader && commits(&mut world, next));
+    let to = world.hosts[leader].id.clone();
+    world.input(next, |raft, now| raft.transfer(now, &to).unwrap());
+    run(&mut world, T_LOST_MS + 500);
+    assert_eq!((world.leader(), world.ledger.transfers_failed), (Some(next), 1), "nor by a hand-over");
+    world.crash(next);
+    run(&mut world, T_LOST_MS + 250);
+    let third = 3 - leader - next;
+    assert_eq!(world.leader(), Some(third), "it votes, and the first by name would have stood before");
+}
+
+#[test]
+fn one_that_stepped_aside_votes_for_others_though_it_hears_more() {
+    let (mut world, leader) = formed(24, 0);
+    world.cut.extend([(1, 2), (2, 1)]);
+    run(&mut world, 3 * T_LOST_MS);
+    assert_eq!((world.leader(), leader), (Some(0), 0), "who hears all");
+    step_aside(&mut world, leader, 8 * T_LOST_MS);
+    run(&mut world, T_LOST_MS * 3 / 2);
+    assert!(world.leader().is_some_and(|l| l != leader), "{:?}", world.leader());
+}
+
+#[test]
+fn one_that_stepped_aside_stands_again_where_nobody_else_can_lead() {
+    let (mut world, leader) = formed(23, 0);
+    world.crash(2);
+    world.hold = Some(|message| matches!(message.body, Body::Append { .. }));
+    propose(&mut world, leader).unwrap();
+    run(&mut world, 100); // it alone has that entry: the other cannot be elected
+    step_aside(&mut world, leader, 4 * T_LOST_MS);
+    run(&mut world, 3900);
+    assert_eq!(world.leader(), None);
+    world.hold = None;
+    run(&mut world, 1000);
+    assert_eq!(world.leader(), Some(leader));
+}
+
 #[test]
 fn leadership_is_handed_over_at_once() {
     let (mut world, leader) = formed(8, 0);
