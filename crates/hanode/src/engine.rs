@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -97,6 +97,7 @@ pub struct Engine {
     looked_often: BootNs,
     refused: Refused,
     file: ClusterFile,
+    failed_write: FailedWrite,
 }
 
 enum Woken {
@@ -124,6 +125,7 @@ impl Engine {
             looked: BootNs(0),
             looked_often: BootNs(0),
             refused: Refused::default(),
+            failed_write: FailedWrite::default(),
         }
     }
 
@@ -151,7 +153,12 @@ impl Engine {
                 self.beats(sources.beats.try_recv());
             }
             match woken {
-                Woken::Input(input) => self.step(input),
+                Woken::Input(input) => {
+                    if let Input::PersistFailed { .. } = &input {
+                        self.failed_write.happened(ha_transport::boot_now());
+                    }
+                    self.step(input);
+                }
                 Woken::Beats(list) => self.beats(list),
                 Woken::Stream(event) => self.stream(event),
                 Woken::Ask(ask) => self.ask(ask),
@@ -219,6 +226,7 @@ impl Engine {
             self.carry_out(effect);
         }
         Ages::mark(&self.sinks.ages.core_step, ha_transport::boot_now());
+        self.failed_write.stand(&self.sinks.ages);
     }
 
     /// What the core wants. Its panic ends the daemon; where it was is noted first.
@@ -238,6 +246,7 @@ impl Engine {
             Effect::Persist { id, votes, acted } => {
                 let batch = self.sinks.layout.batch(votes.as_deref(), acted);
                 if let Err(error) = self.sinks.writer.submit(id, batch) {
+                    self.failed_write.happened(ha_transport::boot_now());
                     tracing::error!("the store takes no writes: {error}");
                     let failed = self.effects(Input::PersistFailed { id, why: error.to_string() });
                     for effect in failed {
@@ -339,7 +348,51 @@ impl Engine {
     }
 }
 
+/// A write that failed stays outstanding for the others: this node acknowledges nothing from then on, and takes no
+/// orders. The writer keeps that only of a failing disk; what it refused, or never took, it forgets.
+#[derive(Default)]
+struct FailedWrite(Option<BootNs>);
+
+impl FailedWrite {
+    fn happened(&mut self, at: BootNs) {
+        self.0.get_or_insert(at);
+    }
+
+    /// To be repeated: the writer says what it knows at each of its writes.
+    fn stand(&self, ages: &Ages) {
+        if let Some(at) = self.0
+            && !(1..=at.0).contains(&ages.write_since.load(Ordering::Acquire))
+        {
+            Ages::mark(&ages.write_since, at);
+        }
+    }
+}
+
 /// A stamp that starts at the present.
 pub fn stamp() -> Arc<AtomicU64> {
     Arc::new(AtomicU64::new(ha_transport::boot_now().0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The writer drained its full queue, or refused a batch: for it nothing is outstanding.
+    #[test]
+    fn a_failed_write_stays_outstanding_whatever_the_writer_says() {
+        let (ages, mut failed) = (Ages::default(), FailedWrite::default());
+        let age = |ages: &Ages| ages.at(BootNs::from_ms(20_000)).durable_write;
+        failed.stand(&ages);
+        assert_eq!(age(&ages), 0, "nothing failed yet");
+        failed.happened(BootNs::from_ms(8_000));
+        failed.happened(BootNs::from_ms(9_000));
+        for said_by_the_writer in [0, 19_000] {
+            ages.write_since.store(BootNs::from_ms(said_by_the_writer).0, Ordering::Release);
+            failed.stand(&ages);
+            assert_eq!(age(&ages), 12_000);
+        }
+        Ages::mark(&ages.write_since, BootNs::from_ms(1_000));
+        failed.stand(&ages);
+        assert_eq!(age(&ages), 19_000, "an older one counts");
+    }
 }
