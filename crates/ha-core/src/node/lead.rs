@@ -72,7 +72,10 @@ pub(super) struct Lead {
     pub report: Report,
     pub hold: Option<String>,
     pub awaited: BTreeSet<NodeId>,
+    /// For each node on whose account leadership was handed over, in vain: no next try before.
     pub handover_at: BTreeMap<NodeId, BootNs>,
+    /// Who did not take over, or could not: not asked again before.
+    pub unfit: BTreeMap<NodeId, BootNs>,
     pub fences: BTreeMap<FenceId, FenceClock>,
     pub power: BTreeMap<NodeId, PowerClock>,
     pub paths: BTreeMap<(DeviceId, NodeId, NodeId), PathClock>,
@@ -101,6 +104,7 @@ impl Lead {
             hold: None,
             awaited: BTreeSet::new(),
             handover_at: BTreeMap::new(),
+            unfit: BTreeMap::new(),
             fences: BTreeMap::new(),
             power: BTreeMap::new(),
             paths: BTreeMap::new(),

@@ -9,6 +9,7 @@ mod expiry;
 mod fencing;
 mod halt;
 mod hold;
+mod live;
 mod settings;
 mod world;
 

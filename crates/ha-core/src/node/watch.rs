@@ -3,9 +3,16 @@
 use super::Node;
 use super::lead::Key;
 use ha_membership::Presence;
-use ha_model::{BootNs, Entry, Incarnation, LostReason, NodeId, Now, SessionId};
+use ha_model::{Entry, Incarnation, LostReason, NodeId, Now, SessionId};
 use ha_scheduler::NodeStatus;
 use std::time::Duration;
+
+/// A hand-over lasts for one `t_lost` at most, and for as long nobody is granted anything: for one more this leader leads
+/// before the next, or grants would end with nobody lost.
+const HANDOVER_PAUSE: u32 = 2;
+
+/// For so many `t_lost` nobody is asked again who did not take over, or could not.
+const UNFIT: u32 = 10;
 
 /// A node that others still hear is lost for the leader all the same after so many `t_lost`, when leadership could
 /// not be moved to one of them.
@@ -80,20 +87,20 @@ impl Node {
                 self.hand_over_if_alone(now, id, position);
             }
             (NodeStatus::Member, Presence::NeverHeard) => {
-                self.hand_over_if_alone(now, id, position);
                 let end = self.formation_ends().unwrap_or(now.boot);
                 let is_elsewhere = self.is_heard_elsewhere(now, id, position);
                 let hearsay_ends = end + self.config.timing.t_lost * HEARSAY_LIMIT;
-                let is_over = now.boot >= if is_elsewhere { hearsay_ends } else { end };
-                if is_over && !self.membership.is_arriving(id, now.boot) {
+                if is_elsewhere && now.boot < hearsay_ends {
+                    self.hand_over_if_alone(now, id, position);
+                } else if now.boot >= end && !self.membership.is_arriving(id, now.boot) {
                     self.propose_lost(now, id, record.incarnation, LostReason::NeverSeen);
                 }
             }
             (NodeStatus::Member, absent) => {
-                self.hand_over_if_alone(now, id, position);
                 let silence = self.membership.silence(id, now.boot).unwrap_or(Duration::MAX);
                 let is_elsewhere = self.is_heard_elsewhere(now, id, position);
                 if is_elsewhere && silence < self.config.timing.t_lost * HEARSAY_LIMIT {
+                    self.hand_over_if_alone(now, id, position);
                     return;
                 }
                 if let Some(why) = self.why_lost(now, id, absent) {
@@ -186,16 +193,24 @@ impl Node {
         if silence < after || self.membership.is_arriving(id, now.boot) {
             return;
         }
-        // Who misses fewest others: it need not hand over again.
-        let best = self.hearers(now, id, position).min_by_key(|v| self.raft.deafness(v));
-        let Some(to) = best else { return };
-        let Some(lead) = &mut self.lead else { return };
-        let not_before = lead.handover_at.get(id).copied().unwrap_or(BootNs(0));
-        if now.boot < not_before {
+        let Some(lead) = &self.lead else { return };
+        if lead.handover_at.values().any(|not_before| now.boot < *not_before) {
             return;
         }
-        lead.handover_at.insert(id.clone(), now.boot + timing.t_lost);
-        // A refusal (the other lags behind) leaves us leading; the node is judged at t_lost as usual.
-        let _ = self.raft.transfer(now.boot, &to);
+        let is_fit = |v: &NodeId| lead.unfit.get(v).is_none_or(|until| now.boot >= *until);
+        let mut hearers: Vec<_> = self.hearers(now, id, position).filter(is_fit).collect();
+        // Who misses fewest others comes first: it need not hand over again.
+        hearers.sort_by_key(|v| self.raft.deafness(v));
+        for to in hearers {
+            // One that takes over ends this leadership, and all that is remembered here. A refusal (it is barred, or
+            // silent now) changes nothing: the next one is asked.
+            let is_begun = self.raft.transfer(now.boot, &to).is_ok();
+            let Some(lead) = &mut self.lead else { return };
+            lead.unfit.insert(to, now.boot + timing.t_lost * UNFIT);
+            if is_begun {
+                lead.handover_at.insert(id.clone(), now.boot + timing.t_lost * HANDOVER_PAUSE);
+                return;
+            }
+        }
     }
 }

@@ -76,6 +76,10 @@ pub struct World {
     seq: u64,
     hosts: BTreeMap<NodeId, Host>,
     cuts: BTreeSet<(NodeId, NodeId)>,
+    /// Between them heartbeats alone come through.
+    broken: BTreeSet<(NodeId, NodeId)>,
+    /// Disks that hang: since their first write that did not return, and what would tell of those.
+    hung: BTreeMap<NodeId, (Option<BootNs>, Vec<Due>)>,
     notices: Vec<Notice>,
     orders: BTreeMap<NodeId, Order>,
     asked: u64,
@@ -100,6 +104,8 @@ pub struct World {
     pub clock_ahead_ms: BTreeMap<NodeId, i64>,
     /// These hosts get no answer from the switch.
     pub unanswered: BTreeSet<NodeId>,
+    /// What streams lose, by its sender.
+    pub loses: fn(&NodeId, &PeerMessage) -> bool,
 }
 
 fn encode(_: &crate::ClusterState) -> Vec<u8> {
@@ -124,6 +130,8 @@ impl World {
             seq: 0,
             hosts: BTreeMap::new(),
             cuts: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            hung: BTreeMap::new(),
             notices: vec![],
             orders: BTreeMap::new(),
             asked: 0,
@@ -140,6 +148,7 @@ impl World {
             quick_checks: BTreeMap::new(),
             clock_ahead_ms: BTreeMap::new(),
             unanswered: BTreeSet::new(),
+            loses: |_, _| false,
         };
         let names: Vec<_> = NODES.into_iter().filter(|n| world.text.contains(&format!("\"{n}\""))).collect();
         for name in &names {

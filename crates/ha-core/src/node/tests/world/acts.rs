@@ -99,6 +99,17 @@ impl World {
         self.cuts.clear();
     }
 
+    /// Its writes do not return.
+    pub fn hang_disk(&mut self, name: &NodeId) {
+        self.hung.insert(name.clone(), (None, Vec::new()));
+    }
+
+    pub fn mend_disks(&mut self) {
+        for due in std::mem::take(&mut self.hung).into_values().flat_map(|(_, writes)| writes) {
+            self.at(MS, due);
+        }
+    }
+
     pub fn restart_daemon(&mut self, name: &str) {
         let id: NodeId = name.into();
         self.hosts.get_mut(&id).unwrap().node = None;

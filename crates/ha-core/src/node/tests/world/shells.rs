@@ -7,6 +7,7 @@ use crate::message::PeerMessage;
 use ha_fencing::{CallAction, CallOutcome};
 use ha_membership::Ages;
 use ha_model::{EffectId, FenceVerdict, NodeId, SessionId};
+use std::time::Duration;
 
 impl World {
     pub(super) fn send_beats(&mut self, id: &NodeId) {
@@ -15,6 +16,8 @@ impl World {
         if host.node.is_none() {
             return;
         }
+        let write =
+            self.hung.get(id).and_then(|(since, _)| *since).map_or(Duration::ZERO, |s| sent_at.since(s));
         let beats: Vec<_> = host
             .bodies
             .iter()
@@ -26,7 +29,7 @@ impl World {
                     received_at: sent_at,
                     sent_at,
                     echo: host.heard.get(to).copied(),
-                    ages: Ages::default(),
+                    ages: Ages { write, ..Ages::default() },
                     body: body.clone(),
                 };
                 (to.clone(), beat)
@@ -154,7 +157,14 @@ impl World {
                     store.log.extend(p.append.into_iter().map(|e| (e.index.0, e)));
                 }
                 store.acted = acted.unwrap_or(store.acted);
-                self.at(MS, Due::Persisted { node, session, id: effect });
+                let done = Due::Persisted { node, session, id: effect };
+                match self.hung.get_mut(id) {
+                    None => self.at(MS, done),
+                    Some((since, writes)) => {
+                        since.get_or_insert(self.now);
+                        writes.push(done);
+                    }
+                }
             }
             Effect::Send { to, message } => {
                 if let PeerMessage::Order(order) = &*message {
@@ -162,7 +172,8 @@ impl World {
                 }
                 let has_stream = ![id, &to].into_iter().any(|n| self.without_stream.contains(n));
                 let is_linked = has_stream && self.hosts[&to].node.is_some() && !self.is_cut(id, &to);
-                if is_linked {
+                let is_lost = self.broken.contains(&(id.clone(), to.clone())) || (self.loses)(id, &message);
+                if is_linked && !is_lost {
                     self.at(MS, Due::Message { to, from: node, message });
                 }
             }
