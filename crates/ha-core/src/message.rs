@@ -166,6 +166,8 @@ pub struct BeatBody {
     pub positions: [u8; 4],
     /// Whom the sender hears, by position among the nodes in order of names.
     pub hears: Hears,
+    /// To whom the sender has a stream, by position.
+    pub streams: u32,
     /// The newest sending time of the receiver that the sender's *core* has seen: a grant counts from it.
     pub core_ack: Option<BootNs>,
     /// From the leader to a member: what runs in that boot may go on.

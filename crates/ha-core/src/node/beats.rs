@@ -38,6 +38,7 @@ impl Node {
             return;
         }
         self.daemon_gone.remove(&beat.from);
+        self.peer_streams.insert(beat.from.clone(), body.streams);
         let newest = self.core_acks.entry(beat.from.clone()).or_insert((body.incarnation, beat.sent_at));
         if newest.0 != body.incarnation || newest.1 < beat.sent_at {
             *newest = (body.incarnation, beat.sent_at);
@@ -88,6 +89,7 @@ impl Node {
         }
         let hears = self.hears(now);
         let positions = self.positions();
+        let streams = self.own_streams();
         let bodies = self
             .config
             .nodes
@@ -103,6 +105,7 @@ impl Node {
                     votes: self.raft.beat_part(now.boot, id),
                     positions,
                     hears,
+                    streams,
                     core_ack: core_ack.map(|(_, at)| *at),
                     granted,
                 };

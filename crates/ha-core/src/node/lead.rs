@@ -76,6 +76,10 @@ pub(super) struct Lead {
     pub handover_at: BTreeMap<NodeId, BootNs>,
     /// Who did not take over, or could not: not asked again before.
     pub unfit: BTreeMap<NodeId, BootNs>,
+    /// Entries wait while nothing is applied: the newest that is, and since when.
+    pub stands_at: Option<(Index, BootNs)>,
+    /// Since when no quorum has a stream to us.
+    pub cut_off: Option<BootNs>,
     pub fences: BTreeMap<FenceId, FenceClock>,
     pub power: BTreeMap<NodeId, PowerClock>,
     pub paths: BTreeMap<(DeviceId, NodeId, NodeId), PathClock>,
@@ -105,6 +109,8 @@ impl Lead {
             awaited: BTreeSet::new(),
             handover_at: BTreeMap::new(),
             unfit: BTreeMap::new(),
+            stands_at: None,
+            cut_off: None,
             fences: BTreeMap::new(),
             power: BTreeMap::new(),
             paths: BTreeMap::new(),
@@ -201,6 +207,7 @@ impl Node {
 
     /// A leader's duties, in order. Each proposes or sends; nothing here is remembered beyond this leadership.
     pub(super) fn lead_duties(&mut self, now: Now) {
+        self.step_aside_if_stuck(now);
         let Some(lead) = &self.lead else { return };
         if !lead.is_serving || self.raft.lease_until().is_none_or(|l| l <= now.boot) {
             return; // S3: a leader that may have been deposed does nothing

@@ -93,7 +93,7 @@ impl Node {
         }
         self.local.acted = key;
         let id = self.effect_id();
-        self.writes.push_back((id, Write::Acted(key.0, key.1)));
+        self.writes.push_back((id, Write::Acted(key.0, key.1), self.local.now.boot));
         self.out.push(Effect::Persist { id, votes: None, acted: Some(key) });
         true
     }

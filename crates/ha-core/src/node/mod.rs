@@ -22,6 +22,7 @@ mod power;
 mod pump;
 mod setup;
 mod silence;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -72,13 +73,16 @@ pub struct Node {
     executor: Executor,
     lead: Option<Lead>,
     desk: Desk,
-    writes: VecDeque<(EffectId, Write)>,
+    /// Each with when it was handed out.
+    writes: VecDeque<(EffectId, Write, BootNs)>,
     next_effect: u64,
     out: Vec<Effect>,
     loopback: VecDeque<PeerMessage>,
     /// Newest sending time of each peer that was seen here, in which boot of its: its clock starts anew with each.
     core_acks: BTreeMap<NodeId, (Incarnation, BootNs)>,
     streams: BTreeSet<NodeId>,
+    /// To whom each peer has a stream, by position in the configuration in force there.
+    peer_streams: BTreeMap<NodeId, u32>,
     daemon_gone: BTreeMap<NodeId, BootNs>,
     /// When a boot that is over or condemned was last heard: it is not off, whatever a human says (S7).
     heard_ended: BTreeMap<NodeId, BootNs>,
@@ -149,6 +153,7 @@ impl Node {
             loopback: VecDeque::new(),
             core_acks: BTreeMap::new(),
             streams: BTreeSet::new(),
+            peer_streams: BTreeMap::new(),
             daemon_gone: BTreeMap::new(),
             heard_ended: BTreeMap::new(),
             life_applied: BTreeMap::new(),

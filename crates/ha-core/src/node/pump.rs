@@ -32,7 +32,7 @@ impl Node {
     fn carry_out(&mut self, now: Now, ready: ha_consensus::Ready<LogEntry>) {
         if let Some(persist) = ready.persist {
             let id = self.effect_id();
-            self.writes.push_back((id, Write::Votes(persist.id)));
+            self.writes.push_back((id, Write::Votes(persist.id), now.boot));
             self.out.push(Effect::Persist { id, votes: Some(Box::new(persist)), acted: None });
         }
         for (to, message) in ready.messages {
@@ -180,7 +180,7 @@ impl Node {
     }
 
     pub(super) fn persisted(&mut self, now: Now, id: EffectId) {
-        let Some((expected, write)) = self.writes.pop_front() else { return };
+        let Some((expected, write, _)) = self.writes.pop_front() else { return };
         assert_eq!(expected, id, "S16: writes were confirmed out of order");
         match write {
             Write::Votes(id) => self.raft.persisted(now.boot, id),

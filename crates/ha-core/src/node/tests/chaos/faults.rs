@@ -62,9 +62,14 @@ impl World {
                 let instance = *self.rng.pick(&["vip", "web", "db"]);
                 self.kill_process(&id, instance);
             }
-            82..=83 => {
+            82 => {
                 self.tell(format!("DISK of {id} fails"));
                 self.host(&id).is_disk_broken = true;
+            }
+            83 => {
+                let seconds = self.rng.range(1, 20);
+                self.tell(format!("DISK of {id} hangs for {seconds} s"));
+                self.host(&id).disk_free_at = self.t + seconds * S;
             }
             84..=86 => {
                 if let Some(leader) = self.leaders_now().first().cloned() {

@@ -99,6 +99,27 @@ impl World {
         self.cuts.clear();
     }
 
+    /// Streams between them break and come back no more; their heartbeats go on.
+    pub fn break_streams(&mut self, a: &NodeId, b: &NodeId) {
+        for (x, y) in [(a, b), (b, a)] {
+            self.broken.insert((x.clone(), y.clone()));
+            self.step(&y.clone(), Input::PeerDown { node: x.clone() });
+        }
+    }
+
+    pub fn mend_streams(&mut self) {
+        for (a, b) in std::mem::take(&mut self.broken) {
+            if a < b {
+                self.reconnect(&a, &b);
+            }
+        }
+    }
+
+    /// A new stream in the place of the one before.
+    pub fn reconnect(&mut self, a: &NodeId, b: &NodeId) {
+        self.at(MS, Due::Connect { a: a.clone(), b: b.clone() });
+    }
+
     /// Its writes do not return.
     pub fn hang_disk(&mut self, name: &NodeId) {
         self.hung.insert(name.clone(), (None, Vec::new()));
