@@ -5,7 +5,7 @@ use super::Node;
 use crate::effect::{Effect, FenceRun};
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
 use ha_fencing::{Attempt, Call, CallAction, CallId, CallOutcome, DevicePlan, PathTest, Step};
-use ha_model::{AgentName, BootNs, EffectId, NodeId, Now, Term};
+use ha_model::{AgentName, BootNs, EffectId, NodeId, Now, SessionId, Term};
 use std::collections::BTreeMap;
 
 /// Jobs at a time on one executor: every path of a 32-node cluster could be tested at once.
@@ -17,6 +17,9 @@ enum Machine {
     Test(PathTest),
     On(PowerOn),
 }
+
+/// Reports of cuts kept at most: a leader waits for one of each node.
+const REPORTS_MAX: usize = 64;
 
 /// Switching on: each outlet once; the first failure is told, the others are tried all the same.
 #[derive(Debug)]
@@ -73,11 +76,23 @@ struct RunningJob {
 #[derive(Debug, Default)]
 pub(super) struct Executor {
     jobs: BTreeMap<(Term, u64), RunningJob>,
+    /// Reports of cuts in the newest term: a stream may break with one under way.
+    reported: BTreeMap<(Term, u64), ExecReport>,
 }
 
 impl Executor {
     pub fn next_deadline(&self) -> Option<BootNs> {
         self.jobs.values().filter_map(|j| j.wakes_at).min()
+    }
+
+    fn keep(&mut self, report: &ExecReport) {
+        self.reported.retain(|(term, _), _| *term == report.term);
+        if let ExecResult::Cut(_) = report.result {
+            self.reported.insert((report.term, report.job), report.clone());
+        }
+        if self.reported.len() > REPORTS_MAX {
+            self.reported.pop_first();
+        }
     }
 }
 
@@ -85,6 +100,14 @@ impl Node {
     pub(super) fn exec_order(&mut self, now: Now, from: &NodeId, order: ExecOrder) {
         if order.term < self.raft.term() || self.raft.leader() != Some(from) {
             return; // S3
+        }
+        let key = (order.term, order.job);
+        if self.executor.jobs.contains_key(&key) {
+            return; // repeated, and known
+        }
+        if let Some(report) = self.executor.reported.get(&key).cloned() {
+            self.send(from, PeerMessage::ExecReport(report));
+            return;
         }
         if now.boot > order.valid_until {
             return; // the leader's own deadline ends the job
@@ -120,7 +143,19 @@ impl Node {
             run: None,
             wakes_at: Some(now.boot),
         };
-        self.executor.jobs.insert((order.term, order.job), job);
+        self.executor.jobs.insert(key, job);
+    }
+
+    /// The leader's stream to the node is new: an order to cut, or its report, may be lost with the one before. Who runs
+    /// it already does nothing anew, who has reported says so again. To another session nothing was ordered.
+    pub(super) fn repeat_cuts(&mut self, node: &NodeId, session: SessionId) {
+        let Some(lead) = &self.lead else { return };
+        if self.state.node(node).is_none_or(|r| r.session != Some(session)) {
+            return;
+        }
+        for order in lead.cuts_to(node) {
+            self.send(node, PeerMessage::ExecOrder(order));
+        }
     }
 
     fn cancel_jobs(&mut self, which: impl Fn(Term, &RunningJob) -> bool) {
@@ -184,6 +219,7 @@ impl Node {
                 let report = ExecReport { term: key.0, job: key.1, target: job.target.clone(), result };
                 let leader = job.leader.clone();
                 self.executor.jobs.remove(&key);
+                self.executor.keep(&report);
                 self.send(&leader, PeerMessage::ExecReport(report));
             }
         }

@@ -272,6 +272,7 @@ impl Node {
         lead.jobs.retain(|_, (e, old)| e != executor || !old.is_like(&job));
         lead.jobs.insert(number, (executor.clone(), job));
         let order = ExecOrder { term: lead.term, job: number, target: target.clone(), valid_until, what };
+        lead.keep_order(&order);
         self.send(executor, PeerMessage::ExecOrder(order));
     }
 

@@ -6,6 +6,7 @@ use super::fence_drive::FenceClock;
 use super::orders::QueuedOrder;
 use super::paths::PathClock;
 use super::power::PowerClock;
+use crate::message::{ExecJob, ExecOrder};
 use ha_model::{
     BootNs, DeviceId, Entry, FenceId, Index, InstanceId, Level, LogEntry, NodeId, Now, OrderStamp, PlanId,
     SessionId, Term,
@@ -85,6 +86,8 @@ pub(super) struct Lead {
     pub paths: BTreeMap<(DeviceId, NodeId, NodeId), PathClock>,
     pub jobs: BTreeMap<u64, (NodeId, Job)>,
     pub next_job: u64,
+    /// The orders to cut among `jobs`, to be repeated where a stream broke.
+    pub cuts: BTreeMap<u64, ExecOrder>,
     pub replan_at: Option<BootNs>,
     /// When each node was last asked for a report.
     pub asked: BTreeMap<NodeId, BootNs>,
@@ -116,6 +119,7 @@ impl Lead {
             paths: BTreeMap::new(),
             jobs: BTreeMap::new(),
             next_job: 1,
+            cuts: BTreeMap::new(),
             replan_at: None,
             asked: BTreeMap::new(),
         }
@@ -126,6 +130,30 @@ impl Lead {
         if at > now {
             self.replan_at = Some(self.replan_at.map_or(at, |r| r.min(at)));
         }
+    }
+
+    /// An order to cut is kept for as long as its job is open.
+    pub fn keep_order(&mut self, order: &ExecOrder) {
+        self.cuts.retain(|job, _| self.jobs.contains_key(job));
+        if let ExecJob::Cut(_) = order.what {
+            self.cuts.insert(order.job, order.clone());
+        }
+    }
+
+    /// The orders to cut whose attempts run there: of others nobody waits for a report any more.
+    pub fn cuts_to(&self, executor: &NodeId) -> Vec<ExecOrder> {
+        let is_running = |job: &Job| match job {
+            Job::Cut { id, attempt, .. } => self
+                .fences
+                .get(id)
+                .and_then(|clock| clock.running.as_ref())
+                .is_some_and(|(running, by)| running == attempt && by == executor),
+            Job::Test { .. } | Job::PowerOn { .. } => false,
+        };
+        let open = self.cuts.iter().filter(|(number, _)| {
+            self.jobs.get(number).is_some_and(|(by, job)| by == executor && is_running(job))
+        });
+        open.map(|(_, order)| order.clone()).collect()
     }
 
     pub fn is_lost_proposed(&self, node: &NodeId) -> bool {
@@ -187,6 +215,9 @@ impl Node {
                 lead.in_flight.retain(|(n, _), _| n != node);
                 lead.paths.retain(|(_, target, executor), _| target != node && executor != node);
                 self.is_beat_urgent = true; // whoever may be granted, or may not any more, hears it at once
+                if let Entry::NodeJoined { .. } = &log_entry.entry {
+                    self.jobs_are_over(now, node);
+                }
             }
             Entry::Config { .. }
             | Entry::NodeReturned { .. }
@@ -202,6 +233,34 @@ impl Node {
             | Entry::Leads { .. }
             | Entry::Wish { .. } => {}
             Entry::Observed { .. } => self.settle_in_flight(),
+        }
+    }
+
+    /// A daemon that just joined runs nothing of what was ordered of the one before it.
+    fn jobs_are_over(&mut self, now: Now, executor: &NodeId) {
+        let Some(lead) = &mut self.lead else { return };
+        let (over, open) =
+            std::mem::take(&mut lead.jobs).into_iter().partition(|(_, (by, _))| by == executor);
+        lead.jobs = open;
+        let over: BTreeMap<u64, (NodeId, Job)> = over;
+        for (_, (_, job)) in over {
+            let Some(lead) = &mut self.lead else { return };
+            match job {
+                Job::Cut { id, attempt, target: _ } => {
+                    let running = lead.fences.get(&id).and_then(|clock| clock.running.as_ref());
+                    if running.is_some_and(|(number, by)| *number == attempt && by == executor) {
+                        let why =
+                            format!("the daemon of {executor}, which ran the fence agents, was restarted");
+                        self.attempt_failed(now, id, attempt, why);
+                    }
+                }
+                Job::PowerOn { target } => {
+                    if let Some(clock) = lead.power.get_mut(&target) {
+                        clock.wakes_at = now.boot;
+                    }
+                }
+                Job::Test { .. } => {} // its clock is gone: it is tested anew
+            }
         }
     }
 

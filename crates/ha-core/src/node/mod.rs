@@ -239,7 +239,7 @@ impl Node {
         }
     }
 
-    fn peer_up(&mut self, now: Now, node: &NodeId, _session: SessionId, config: [u8; 4]) {
+    fn peer_up(&mut self, now: Now, node: &NodeId, session: SessionId, config: [u8; 4]) {
         self.streams.insert(node.clone());
         self.raft.peer_reset(now.boot, node);
         let file = &self.setup.config.sha256[..4];
@@ -251,6 +251,7 @@ impl Node {
             );
         }
         self.stream_is_new(now, node);
+        self.repeat_cuts(node, session);
     }
 
     fn effect_id(&mut self) -> EffectId {

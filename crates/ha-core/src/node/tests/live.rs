@@ -142,3 +142,65 @@ fn s9_where_one_does_not_take_over_the_next_is_asked() {
     assert!(!world.saw(|n| matches!(n, Notice::NodeLost { node, .. } if *node == "delta".into())));
     assert_eq!(world.log_of("cut"), Vec::<String>::new());
 }
+
+/// The second attempt to cut alpha is under way on gamma, which is not the leader.
+fn cut_by_gamma(calls_take: Duration) -> World {
+    let mut world = led_by("beta");
+    world.run(5 * S);
+    world.switch_is_dead = true;
+    world.freeze("alpha");
+    world.run_until(20 * S, "one attempt failed", |w| {
+        w.count(|n| matches!(n, Notice::FenceFailed { .. })) == 1
+    });
+    world.switch_is_dead = false;
+    world.answer_delay = calls_take;
+    world
+}
+
+fn second_attempt(world: &World) -> bool {
+    let is_it = |n: &Notice| matches!(n, Notice::FenceAttempt { attempt: 2, executor, .. } if *executor == "gamma".into());
+    world.saw(is_it)
+}
+
+#[test]
+fn l3_an_executor_whose_daemon_restarts_is_not_waited_for() {
+    let mut world = cut_by_gamma(3 * S);
+    world.run_until(5 * S, "gamma is at it", second_attempt);
+    world.run(S / 10);
+    // Its first heartbeat that arrives has heard us already: it is never absent.
+    world.cut_way("gamma", "beta");
+    world.restart_daemon("gamma");
+    world.answer_delay = Duration::from_millis(5);
+    world.run(Duration::from_millis(400));
+    world.heal();
+    world.run_until(6 * S, "web runs elsewhere", |w| w.owner("web").is_some_and(|n| n != "alpha".into()));
+}
+
+#[test]
+fn l3_an_order_or_a_report_that_a_stream_loses_is_repeated_on_the_next() {
+    let orders: fn(&NodeId, &PeerMessage) -> bool = |_, m| matches!(m, PeerMessage::ExecOrder(_));
+    let reports: fn(&NodeId, &PeerMessage) -> bool = |_, m| matches!(m, PeerMessage::ExecReport(_));
+    for (what, loses) in [("orders", orders), ("reports", reports)] {
+        let mut world = cut_by_gamma(Duration::from_millis(5));
+        world.loses = loses;
+        world.run_until(5 * S, "gamma is at it", second_attempt);
+        world.run(S);
+        assert!(world.owner("web").is_none_or(|n| n == "alpha".into()), "{what}: the case that is meant");
+        world.loses = |_, _| false;
+        let cuts = world.log_of("cut").len();
+        world.reconnect(&"beta".into(), &"gamma".into());
+        world.run_until(S, what, |w| w.owner("web").is_some_and(|n| n != "alpha".into()));
+        assert_eq!(world.log_of("cut").len(), 1, "{what}: {cuts} before");
+    }
+}
+
+#[test]
+fn a_repeated_order_does_not_begin_anew_what_is_under_way() {
+    let mut world = cut_by_gamma(Duration::from_millis(900));
+    world.run_until(5 * S, "gamma is at it", second_attempt);
+    for _ in 0..6 {
+        world.run(S / 2);
+        world.reconnect(&"beta".into(), &"gamma".into());
+    }
+    world.run_until(S, "web runs elsewhere", |w| w.owner("web").is_some_and(|n| n != "alpha".into()));
+}
