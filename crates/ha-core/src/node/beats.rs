@@ -46,8 +46,9 @@ impl Node {
         self.raft.beat(now.boot, &beat.from, &body.votes, beat.sent_at);
         if body.granted == Some(self.setup.incarnation)
             && let Some(sent_at) = body.core_ack.filter(|at| *at <= now.boot)
+            && let Some(t_grant) = self.t_grant(body.config)
         {
-            self.grant.extend(sent_at, self.config.timing.t_grant);
+            self.grant.extend(sent_at, t_grant);
         }
     }
 

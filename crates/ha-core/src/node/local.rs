@@ -312,8 +312,10 @@ impl Node {
             return;
         }
         self.local.has_looked = true;
-        let config = Arc::clone(&self.config);
-        for (resource, spec) in config.resources.iter().filter(|(_, r)| !r.objects.is_empty()) {
+        // What was configured last comes first; what only the file knows may have been started before.
+        let known = [self.unapplied_config().cloned(), Some(Arc::clone(&self.config))];
+        let resources = known.iter().flatten().flat_map(|config| &config.resources);
+        for (resource, spec) in resources.filter(|(_, r)| !r.objects.is_empty()) {
             let id = InstanceId::from(resource.as_str());
             if self.local.instances.contains_key(&id) {
                 continue;

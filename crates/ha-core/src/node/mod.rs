@@ -38,11 +38,11 @@ use crate::message::PeerMessage;
 use crate::state::ClusterState;
 use admin::Desk;
 use executor::Executor;
-use ha_consensus::{Payload, PersistId, Raft, Settings, StartError};
+use ha_consensus::{PersistId, Raft, Settings, StartError};
 use ha_membership::{Grant, Membership};
 use ha_model::{
-    BootNs, ClusterConfig, EffectId, Entry, Incarnation, Index, Level, LogEntry, NodeId, Now, PlanId,
-    SessionId, Term, Timing,
+    BootNs, ClusterConfig, EffectId, Incarnation, Index, Level, LogEntry, NodeId, Now, PlanId, SessionId,
+    Term,
 };
 use lead::Lead;
 use local::Local;
@@ -92,6 +92,8 @@ pub struct Node {
     tests_applied: BTreeMap<PathKey, BootNs>,
     /// Newest entry of the store at our start: what it says was so before we heard anybody.
     known_at_start: Index,
+    /// The newest configuration that the log of the store held at our start, and where.
+    stored: Option<(Index, Arc<ClusterConfig>)>,
     warnings: Warnings,
     is_beat_urgent: bool,
     write_failed: Option<String>,
@@ -116,9 +118,9 @@ impl Node {
             | ha_consensus::Restored::Wiped => (ClusterState::default(), Index(0)),
         };
         // Votes go by the times that are in force, though the file may name others by now.
-        let stored = stored_timing(&restored.votes).or(state.parsed().map(|c| c.timing));
+        let stored = setup::stored_config(&restored.votes);
         let config = state.parsed().map_or_else(|| Arc::clone(&setup.config), Arc::clone);
-        let timing = stored.unwrap_or(setup.config.timing);
+        let timing = stored.as_ref().map_or(config.timing, |(_, newest)| newest.timing);
         let t_lease = timing.t_lease.min(timing.t_lost * 4 / 5);
         let settings = Settings {
             t_lease,
@@ -159,6 +161,7 @@ impl Node {
             life_applied: BTreeMap::new(),
             tests_applied: BTreeMap::new(),
             known_at_start: raft.last_log().index,
+            stored,
             warnings: Warnings::default(),
             is_beat_urgent: true,
             write_failed: None,
@@ -312,18 +315,6 @@ impl Node {
     pub fn take_longest_gap(&mut self) -> std::time::Duration {
         self.membership.take_longest_gap()
     }
-}
-
-/// The times of the newest configuration in a log. One that is not committed counts too: a committed one never changes
-/// the times that votes rest on.
-fn stored_timing(votes: &ha_consensus::Restored<LogEntry>) -> Option<Timing> {
-    let ha_consensus::Restored::Intact { log, .. } = votes else { return None };
-    log.iter().rev().find_map(|entry| match &entry.payload {
-        Payload::App(LogEntry { entry: Entry::Config { name, text, .. }, .. }) => {
-            ha_config::parse(name, text).ok().map(|parsed| parsed.config.timing)
-        }
-        Payload::App(_) | Payload::Membership(_) | Payload::Noop => None,
-    })
 }
 
 /// The written order in which effects of one step are carried out.

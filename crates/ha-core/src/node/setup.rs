@@ -1,8 +1,16 @@
 //! Who a node is and what its store gave back: what a start needs.
+//!
+//! Invariant: until the log is applied, a node goes by its newest configuration, committed or not, beside its file: the
+//! file may say what was never in force.
 
+use super::Node;
 use crate::state::ClusterState;
-use ha_model::{ClusterConfig, Incarnation, LogEntry, NodeId, PlanId, SessionId, StoreId, Term};
+use ha_consensus::Payload;
+use ha_model::{
+    ClusterConfig, Entry, Incarnation, Index, LogEntry, NodeId, PlanId, SessionId, StoreId, Term,
+};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How the state becomes bytes; given by the shell so that the core knows no encoding. Each must be deterministic.
 #[derive(Clone, Copy, Debug)]
@@ -54,4 +62,35 @@ pub struct Restored {
     pub votes: ha_consensus::Restored<LogEntry>,
     /// Newest order acted on.
     pub acted: (Term, PlanId),
+}
+
+/// The newest configuration in the log of a store, and where. One that is not committed counts too: a committed one never
+/// changes the times that votes rest on.
+pub(super) fn stored_config(votes: &ha_consensus::Restored<LogEntry>) -> Option<(Index, Arc<ClusterConfig>)> {
+    let ha_consensus::Restored::Intact { log, .. } = votes else { return None };
+    log.iter().rev().find_map(|entry| match &entry.payload {
+        Payload::App(LogEntry { entry: Entry::Config { name, text, .. }, .. }) => {
+            let parsed = ha_config::parse(name, text).ok()?;
+            Some((entry.index, Arc::new(parsed.config)))
+        }
+        Payload::App(_) | Payload::Membership(_) | Payload::Noop => None,
+    })
+}
+
+impl Node {
+    /// The newest configuration of the store, while the one we go by may be older than that, or a mere file.
+    pub(super) fn unapplied_config(&self) -> Option<&Arc<ClusterConfig>> {
+        self.stored.as_ref().filter(|(index, _)| *index > self.applied).map(|(_, config)| config)
+    }
+
+    /// How long a grant of a leader lasts whose configuration begins with `sha256`: the shorter time, as long as we cannot
+    /// tell. None where nothing that we know is its: our file may name any time.
+    pub(super) fn t_grant(&self, sha256: [u8; 4]) -> Option<Duration> {
+        let unapplied = self.unapplied_config();
+        let known = unapplied.into_iter().chain([&self.config]);
+        if self.state.config.is_none() && !known.clone().any(|c| c.sha256.starts_with(&sha256)) {
+            return None;
+        }
+        known.map(|c| c.timing.t_grant).min()
+    }
 }

@@ -204,3 +204,37 @@ fn a_repeated_order_does_not_begin_anew_what_is_under_way() {
     }
     world.run_until(S, "web runs elsewhere", |w| w.owner("web").is_some_and(|n| n != "alpha".into()));
 }
+
+#[test]
+fn s4_a_daemon_looks_for_what_its_log_names_and_its_file_does_not() {
+    let mut world = formed();
+    let db = "[[resource]]\nname = \"db\"\nagent = \"exec\"\noptions = { start = \"/bin/db\" }\n[[group]]";
+    let AdminReply::Config { text, .. } = world.ask("alpha", AdminRequest::ConfigShow) else { panic!() };
+    let text = text.replace("[[group]]", db).replace("\"web\"]", "\"web\", \"db\"]");
+    let reply = world.ask("beta", AdminRequest::ConfigApply { name: "new.toml".into(), text });
+    assert!(matches!(reply, AdminReply::Done { .. }), "{reply:?}");
+    world.run_until(5 * S, "db runs", |w| w.owner("db") == Some("alpha".into()));
+    world.switch_is_dead = true;
+    for other in ["beta", "gamma"] {
+        world.cut(&"alpha".into(), &other.into());
+    }
+    world.restart_daemon("alpha");
+    world.run_until(10 * S, "alpha stopped all", |w| w.owner("db").is_none() && w.owner("web").is_none());
+}
+
+#[test]
+fn s4_a_first_grant_is_no_longer_than_the_log_says() {
+    let mut world = led_by("beta");
+    world.edit_files("[timing]", "[timing]\nt_grant = \"30s\"");
+    world.loses = |_, m| matches!(m, PeerMessage::Raft(m) if matches!(m.body, Body::Append { .. }));
+    world.restart_daemon("alpha");
+    world.run_until(S, "its daemon is back", |w| w.boot_of("alpha").is_some());
+    // It hears the leader, and does not hear that its log is committed.
+    world.run(5 * S);
+    assert_eq!(world.owner("web"), Some("alpha".into()), "granted by what its log says");
+    world.switch_is_dead = true;
+    for other in ["beta", "gamma"] {
+        world.cut(&"alpha".into(), &other.into());
+    }
+    world.run_until(5 * S, "alpha stopped all", |w| w.owner("web").is_none() && w.owner("vip").is_none());
+}

@@ -131,6 +131,12 @@ impl World {
         }
     }
 
+    /// What daemons read as their file from their next start.
+    pub fn edit_files(&mut self, from: &str, to: &str) {
+        assert!(self.text.contains(from), "{from}");
+        self.text = self.text.replace(from, to);
+    }
+
     pub fn restart_daemon(&mut self, name: &str) {
         let id: NodeId = name.into();
         self.hosts.get_mut(&id).unwrap().node = None;
