@@ -174,10 +174,18 @@ impl Node {
                     queue.pop_front();
                     continue;
                 }
-                to_send.push((node.clone(), order.clone()));
-                if let Some((_, queued)) = lead.in_flight.get_mut(&(node.clone(), order.instance.clone())) {
-                    queued.is_sent = true;
+                let mut order = order.clone();
+                let spec = self.config.resources.get(&ResourceId::from(order.instance.as_str()));
+                if let (true, Some(spec)) = (head.needs_permission, spec.filter(|s| !s.runs_as(&order.spec)))
+                {
+                    // A configuration came in before the permission: what was planned is not what it is now. Nothing was
+                    // started; a stop says so, and closes the permission.
+                    (order.op, order.spec) = (OrderOp::Stop, spec.clone());
                 }
+                if let Some((_, queued)) = lead.in_flight.get_mut(&(node.clone(), order.instance.clone())) {
+                    (queued.is_sent, queued.order) = (true, order.clone());
+                }
+                to_send.push((node.clone(), order));
                 queue.pop_front();
             }
         }

@@ -238,3 +238,29 @@ fn s4_a_first_grant_is_no_longer_than_the_log_says() {
     }
     world.run_until(5 * S, "alpha stopped all", |w| w.owner("web").is_none() && w.owner("vip").is_none());
 }
+
+/// A start, and a file that changes its command, in every order and at every distance.
+#[test]
+fn s19_a_permission_never_starts_with_the_options_of_an_older_file() {
+    let mut answers = std::collections::BTreeSet::new();
+    for ms in 0..16 {
+        let mut world = formed();
+        world.ask("beta", AdminRequest::ResourceStop { resource: "web".into() });
+        world.run_until(5 * S, "web stopped", |w| w.owner("web").is_none());
+        world.run(S);
+        let AdminReply::Config { text, .. } = world.ask("alpha", AdminRequest::ConfigShow) else { panic!() };
+        let new = text.replace("/bin/web", "/bin/www");
+        let leader = world.leader();
+        world.ask_only(leader.as_str(), AdminRequest::ResourceStart { resource: "web".into() });
+        world.run(Duration::from_millis(ms));
+        let apply = AdminRequest::ConfigApply { name: "new.toml".into(), text: new };
+        let asked = world.ask_only(leader.as_str(), apply);
+        world.run_until(5 * S, "web runs", web_runs_again);
+        world.run(S);
+        let is_taken = matches!(world.reply(leader.as_str(), asked), Some(AdminReply::Done { .. }));
+        answers.insert(is_taken);
+        let expected = if is_taken { "/bin/www" } else { "/bin/web" };
+        assert_eq!(world.commands["web"], expected, "{ms} ms apart");
+    }
+    assert_eq!(answers.len(), 2, "both orders were tried");
+}
