@@ -91,6 +91,7 @@ impl Node {
         let hears = self.hears(now);
         let positions = self.positions();
         let streams = self.own_streams();
+        let sha = self.config.sha256;
         let bodies = self
             .config
             .nodes
@@ -105,6 +106,7 @@ impl Node {
                     session: self.setup.session,
                     votes: self.raft.beat_part(now.boot, id),
                     positions,
+                    config: [sha[0], sha[1], sha[2], sha[3]],
                     hears,
                     streams,
                     core_ack: core_ack.map(|(_, at)| *at),
