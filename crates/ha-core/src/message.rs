@@ -164,8 +164,6 @@ pub struct BeatBody {
     /// First bytes of a hash of the nodes' names in order: positions in `hears` mean something only where they are the
     /// same.
     pub positions: [u8; 4],
-    /// First bytes of the configuration in force: how long its grants last.
-    pub config: [u8; 4],
     /// Whom the sender hears, by position among the nodes in order of names.
     pub hears: Hears,
     /// To whom the sender has a stream, by position.

@@ -38,7 +38,7 @@ impl Node {
             return;
         }
         self.daemon_gone.remove(&beat.from);
-        self.peer_streams.insert(beat.from.clone(), body.streams);
+        self.peer_streams.insert(beat.from.clone(), if is_numbered_alike { body.streams } else { 0 });
         let newest = self.core_acks.entry(beat.from.clone()).or_insert((body.incarnation, beat.sent_at));
         if newest.0 != body.incarnation || newest.1 < beat.sent_at {
             *newest = (body.incarnation, beat.sent_at);
@@ -46,7 +46,7 @@ impl Node {
         self.raft.beat(now.boot, &beat.from, &body.votes, beat.sent_at);
         if body.granted == Some(self.setup.incarnation)
             && let Some(sent_at) = body.core_ack.filter(|at| *at <= now.boot)
-            && let Some(t_grant) = self.t_grant(body.config)
+            && let Some(t_grant) = self.t_grant()
         {
             self.grant.extend(sent_at, t_grant);
         }
@@ -91,7 +91,6 @@ impl Node {
         let hears = self.hears(now);
         let positions = self.positions();
         let streams = self.own_streams();
-        let sha = self.config.sha256;
         let bodies = self
             .config
             .nodes
@@ -106,7 +105,6 @@ impl Node {
                     session: self.setup.session,
                     votes: self.raft.beat_part(now.boot, id),
                     positions,
-                    config: [sha[0], sha[1], sha[2], sha[3]],
                     hears,
                     streams,
                     core_ack: core_ack.map(|(_, at)| *at),

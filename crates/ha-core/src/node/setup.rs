@@ -83,14 +83,10 @@ impl Node {
         self.stored.as_ref().filter(|(index, _)| *index > self.applied).map(|(_, config)| config)
     }
 
-    /// How long a grant of a leader lasts whose configuration begins with `sha256`: the shorter time, as long as we cannot
-    /// tell. None where nothing that we know is its: our file may name any time.
-    pub(super) fn t_grant(&self, sha256: [u8; 4]) -> Option<Duration> {
-        let unapplied = self.unapplied_config();
-        let known = unapplied.into_iter().chain([&self.config]);
-        if self.state.config.is_none() && !known.clone().any(|c| c.sha256.starts_with(&sha256)) {
-            return None;
-        }
-        known.map(|c| c.timing.t_grant).min()
+    /// How long a grant lasts: the shortest time that our log may have put in force. None while it names no configuration:
+    /// our file may say any time.
+    pub(super) fn t_grant(&self) -> Option<Duration> {
+        let known = self.unapplied_config().into_iter().chain(self.state.parsed());
+        known.map(|config| config.timing.t_grant).min()
     }
 }
