@@ -103,7 +103,9 @@ impl PathTest {
                 self.phase = match outcome {
                     CallOutcome::Read(FenceVerdict::On) => Phase::Reading { next: next + 1 },
                     CallOutcome::Read(FenceVerdict::Off) => over(
-                        format!("outlet {plug} reads off although the node is up: wrong outlet?"),
+                        format!(
+                            "outlet {plug} reads off although the node is up: another's outlet, or one of its supplies is off?"
+                        ),
                         Some(PathDoubt::Outlet),
                     ),
                     CallOutcome::Read(FenceVerdict::Unknown) | CallOutcome::Done => {

@@ -256,7 +256,10 @@ impl Membership {
     /// goes on saying what it heard before: that was not lately.
     #[must_use]
     pub fn is_lately_noticed_by(&self, witness: &NodeId, position: u32, now: BootNs) -> bool {
-        let is_fresh = self.peers.get(witness).is_some_and(|p| p.ages.core <= self.timing.beat * FRESH_BEATS);
+        let is_fresh = self.peers.get(witness).is_some_and(|p| {
+            let said_ago = p.last.map_or(Duration::MAX, |at| now.since(at));
+            said_ago.saturating_add(p.ages.core) <= self.timing.beat * FRESH_BEATS
+        });
         is_fresh && self.says(witness, position, now, |h| h.lately)
     }
 

@@ -314,7 +314,9 @@ impl Notice {
                 "{node} was fenced {fences} times within the window: held; type: hactl node online {node}"
             ),
             Notice::FenceRequested { node, reason } => format!("{node} must be fenced: {}", reason.text()),
-            Notice::FenceWithdrawn { node } => format!("{node}: fence withdrawn, nothing was sent"),
+            Notice::FenceWithdrawn { node } => {
+                format!("{node}: fence withdrawn, its reason is gone; nothing was sent")
+            }
             Notice::FenceAttempt { node, attempt: 1, executor, path } => {
                 format!("{node}: off requested via {path} by {executor}")
             }

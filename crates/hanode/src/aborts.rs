@@ -49,6 +49,18 @@ pub fn check(dir: &Path) -> Result<(), Held> {
     }
 }
 
+/// The entry at which this version failed before.
+pub fn noted(dir: &Path) -> Option<u64> {
+    read(dir).map(|a| a.applied)
+}
+
+/// It was passed: what failed there once is no longer in a row.
+pub fn forget(dir: &Path) {
+    if let Err(error) = fs::remove_file(dir.join(NAME)) {
+        tracing::warn!("that the core failed once cannot be forgotten: {error}");
+    }
+}
+
 /// The core failed, having applied that entry last.
 ///
 /// # Errors
@@ -84,6 +96,17 @@ mod tests {
             note(dir.path(), applied).expect("it is kept");
             assert_eq!(check(dir.path()).is_ok(), may_start, "after {applied}");
         }
+    }
+
+    #[test]
+    fn what_was_passed_is_forgotten() {
+        let dir = dir();
+        note(dir.path(), 7).expect("it is kept");
+        assert_eq!(noted(dir.path()), Some(7));
+        forget(dir.path());
+        assert_eq!(noted(dir.path()), None);
+        note(dir.path(), 7).expect("it is kept");
+        assert!(check(dir.path()).is_ok(), "not in a row");
     }
 
     #[test]

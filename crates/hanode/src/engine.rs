@@ -98,6 +98,8 @@ pub struct Engine {
     refused: Refused,
     file: ClusterFile,
     failed_write: FailedWrite,
+    /// The entry at which the core failed before, until it is passed.
+    aborted_at: Option<u64>,
 }
 
 enum Woken {
@@ -117,6 +119,7 @@ impl Engine {
         Self {
             vital,
             file: ClusterFile::watch(path, text),
+            aborted_at: aborts::noted(&sinks.data),
             node,
             sinks,
             asks: BTreeMap::new(),
@@ -317,6 +320,10 @@ impl Engine {
             return;
         }
         self.looked_often = now;
+        if self.aborted_at.is_some_and(|at| self.node.applied().0 > at) {
+            self.aborted_at = None;
+            aborts::forget(&self.sinks.data);
+        }
         let refused = Refused::of(&self.sinks.beats.stats());
         if let Some(text) = refused.since(&self.refused) {
             journal::tell(&Notice::Local { level: Level::Info, text });

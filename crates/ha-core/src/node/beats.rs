@@ -5,7 +5,7 @@ use crate::effect::Effect;
 use crate::input::BeatIn;
 use crate::message::BeatBody;
 use ha_membership::{Beat, Hears, Judgement};
-use ha_model::{Incarnation, NodeId, Now, Role};
+use ha_model::{ClusterConfig, Incarnation, NodeId, Now, Role};
 use ha_scheduler::NodeStatus;
 
 /// A node is said to be heard when its last heartbeat is at most so many intervals old: three, so that hearsay is
@@ -22,7 +22,7 @@ impl Node {
                 return; // S18: nothing of a boot that is over counts, but that it speaks is known
             }
         }
-        let is_numbered_alike = body.positions == self.positions();
+        let is_numbered_alike = body.positions == self.positions;
         let judged = self.membership.beat(&Beat {
             from: beat.from.clone(),
             link: beat.link,
@@ -89,7 +89,7 @@ impl Node {
             self.out.push(Effect::Grant { until });
         }
         let hears = self.hears(now);
-        let positions = self.positions();
+        let positions = self.positions;
         let streams = self.own_streams();
         let bodies = self
             .config
@@ -119,8 +119,8 @@ impl Node {
 
     /// What the positions in [`Hears`] stand for: the nodes' names in order. No other change of the configuration makes
     /// a node deaf for those that have not applied it yet.
-    fn positions(&self) -> [u8; 4] {
-        let names: Vec<&str> = self.config.nodes.keys().map(NodeId::as_str).collect();
+    pub(super) fn positions_in(config: &ClusterConfig) -> [u8; 4] {
+        let names: Vec<&str> = config.nodes.keys().map(NodeId::as_str).collect();
         let [a, b, c, d, ..] = ha_config::sha256(names.join("\n").as_bytes());
         [a, b, c, d]
     }

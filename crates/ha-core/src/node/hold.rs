@@ -3,7 +3,7 @@
 
 use super::Node;
 use crate::effect::{Effect, PlannerInput};
-use ha_model::Now;
+use ha_model::{FenceReason, Now};
 use ha_scheduler::{ActionKind, History, Plan, Snapshot};
 
 impl Node {
@@ -27,7 +27,10 @@ impl Node {
     /// Each failure keeps its input once, however often it is met.
     pub(super) fn hold(&mut self, now: Now, why: &str, snapshot: &Snapshot, history: &History) {
         for need in guarded(|| ha_scheduler::fence_needs(snapshot, history)).unwrap_or_default() {
-            self.request_fence(now, &need.node, need.reason);
+            // A node that lives and cannot stop something is cut to recover that elsewhere: nothing is recovered now.
+            if !matches!(need.reason, FenceReason::StopFailed { .. }) {
+                self.request_fence(now, &need.node, need.reason);
+            }
         }
         let me = &self.setup.me;
         let text = format!(

@@ -81,6 +81,8 @@ pub struct Node {
     /// Newest sending time of each peer that was seen here, in which boot of its: its clock starts anew with each.
     core_acks: BTreeMap<NodeId, (Incarnation, BootNs)>,
     streams: BTreeSet<NodeId>,
+    /// What positions stand for in the configuration in force.
+    positions: [u8; 4],
     /// To whom each peer has a stream, by position in the configuration in force there.
     peer_streams: BTreeMap<NodeId, u32>,
     daemon_gone: BTreeMap<NodeId, BootNs>,
@@ -140,6 +142,7 @@ impl Node {
         let raft = Raft::new(settings, restored.votes, now.boot, setup.seed)?;
         Ok(Self {
             membership: Membership::new(config.timing),
+            positions: Self::positions_in(&config),
             config,
             state,
             applied,

@@ -142,6 +142,7 @@ impl Node {
     fn config_is_new(&mut self) {
         let Some(config) = self.state.parsed() else { return };
         self.config = Arc::clone(config);
+        self.positions = Self::positions_in(config);
         self.membership.set_timing(config.timing);
         self.out.push(Effect::ConfigInForce(Arc::clone(config)));
         self.forget_tests();

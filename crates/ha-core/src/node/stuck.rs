@@ -9,7 +9,8 @@
 //! leader all grants end: where all disks or all streams stand still at once, what runs goes on.
 
 use super::Node;
-use ha_model::{BootNs, NodeId, Now};
+use crate::effect::Effect;
+use ha_model::{BootNs, Level, NodeId, Notice, Now};
 use ha_scheduler::NodeStatus;
 use std::time::Duration;
 
@@ -18,9 +19,12 @@ const ASIDE: u32 = 5;
 
 impl Node {
     pub(super) fn step_aside_if_stuck(&mut self, now: Now) {
-        let Some(since) = self.stuck_since(now) else { return };
+        let Some((since, what)) = self.stuck_since(now) else { return };
         if now.boot.since(since) >= self.stuck_after() && self.others_could_lead(now) {
             self.raft.step_aside(now.boot, self.config.timing.t_lost * ASIDE);
+            let ms = now.boot.since(since).as_millis();
+            let text = format!("{what} for {ms} ms: another node shall lead");
+            self.out.push(Effect::TellLocal(Notice::Local { level: Level::Warning, text }));
         }
     }
 
@@ -30,8 +34,8 @@ impl Node {
     }
 
     /// Since when an own write, or whatever was proposed, has made no step, or no quorum has had a stream to us: then we
-    /// hear of nothing that is to be proposed.
-    fn stuck_since(&mut self, now: Now) -> Option<BootNs> {
+    /// hear of nothing that is to be proposed. And which of them, in words.
+    fn stuck_since(&mut self, now: Now) -> Option<(BootNs, &'static str)> {
         let lead = self.lead.as_mut()?;
         let applied = self.raft.applied_index();
         let stood = lead.stands_at.filter(|(at, _)| *at == applied);
@@ -41,7 +45,12 @@ impl Node {
         let is_cut_off = !self.raft.membership().is_quorum(is_linked);
         lead.cut_off = is_cut_off.then(|| lead.cut_off.unwrap_or(now.boot));
         let write = self.writes.front().map(|(_, _, since)| *since);
-        [write, lead.stands_at.map(|(_, since)| since), lead.cut_off].into_iter().flatten().min()
+        let all = [
+            (write, "the log's disk has not ended a write"),
+            (lead.cut_off, "no quorum has had a stream to this node"),
+            (lead.stands_at.map(|(_, since)| since), "nothing that was proposed has been committed"),
+        ];
+        all.into_iter().filter_map(|(since, what)| Some((since?, what))).min_by_key(|(since, _)| *since)
     }
 
     /// Whether a quorum without us is well by its heartbeats, with streams to one of it that it could elect.

@@ -18,10 +18,11 @@ impl Node {
                 && self.membership.is_present(n, now.boot)
         };
         let Some(off) = membership.voters.keys().find(is_off) else { return };
-        let Some(in_its_place) = membership.learners.iter().find(takes_part) else { return };
-        let set = swapped(membership, off, in_its_place);
-        // Refused while another change is under way, or the learner lacks some of the log: tried again with the next step.
-        let _ = self.raft.change_voters(now.boot, set);
+        let ready = membership.learners.iter().filter(takes_part);
+        let sets: Vec<_> = ready.map(|learner| swapped(membership, off, learner)).collect();
+        // Refused while another change is under way, or for a learner that lacks some of the log: the next is tried, and all
+        // of them again with the next step.
+        let _ = sets.into_iter().find_map(|set| self.raft.change_voters(now.boot, set).ok());
     }
 
     pub(super) fn voters_changed(&mut self, membership: &Membership) {

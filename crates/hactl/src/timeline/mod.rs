@@ -206,7 +206,12 @@ fn summary(failover: &Failover<'_>) -> String {
         End::HeldNothing { at } => {
             format!("= {} ms from {since} to its proof of being off; it held nothing", took(*at))
         }
-        End::Back { at } => format!("= {} ms from {since} until it was back; nothing was cut", took(*at)),
+        End::Back { at } => {
+            let has_gone = |e: &TimelineEvent| matches!(e.notice, Notice::NodeLost { .. });
+            let what =
+                if failover.events.iter().any(has_gone) { "it was back" } else { "the reason was gone" };
+            format!("= {} ms from {since} until {what}; nothing was cut", took(*at))
+        }
         End::Away => format!("= {node} is not back yet; it held nothing, so nobody fences it"),
         End::Unproven => format!("= still open: {node} is not proven off, so nothing is recovered from it"),
         End::Waiting { instances } => {

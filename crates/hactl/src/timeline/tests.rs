@@ -120,6 +120,11 @@ fn every_end_is_told() {
     );
     let stop = FenceReason::StopFailed { what: "web".into() };
     let begin = event(11, 0, Notice::FenceRequested { node: "alpha".into(), reason: stop });
+    let moot = event(12, 300, Notice::FenceWithdrawn { node: "alpha".into() });
+    assert_eq!(
+        last_line(&[begin.clone(), moot]),
+        "= 300 ms from the decision to fence alpha until the reason was gone; nothing was cut"
+    );
     assert_eq!(
         last_line(&[begin, proven(40, &["web"]), running(90, "web")]),
         "= 90 ms from the decision to fence alpha to web running on beta"

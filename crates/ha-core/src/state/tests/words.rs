@@ -3,7 +3,7 @@
 use super::*;
 use ha_model::{PathDoubt, PathEvidence};
 
-const OFF: &str = "outlet 1 reads off although the node is up: wrong outlet?";
+const OFF: &str = "outlet 1 reads off although the node is up";
 
 /// A test of alpha's path by `executor`.
 fn test(log: &mut Log, executor: &str, doubt: Option<PathDoubt>) -> Vec<Notice> {
