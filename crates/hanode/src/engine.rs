@@ -278,22 +278,7 @@ impl Engine {
             Effect::ConfigInForce(config) => self.sinks.streams.set_config_sha256(config.sha256),
             Effect::Tell(event) => journal::tell(&event.notice),
             Effect::TellLocal(notice) => journal::tell(&notice),
-            Effect::KeepPlannerInput(input) => {
-                let data = self.sinks.data.clone();
-                // A disk may take its time; the core does not wait for it.
-                tokio::task::spawn_blocking(move || match kept::keep(&data, &input) {
-                    Ok(path) => tracing::error!(
-                        "planner failed: {}; its input is kept in {}",
-                        input.why,
-                        path.display()
-                    ),
-                    Err(error) => tracing::error!(
-                        "planner failed: {}; its input is lost: {}: {error}",
-                        input.why,
-                        data.display()
-                    ),
-                });
-            }
+            Effect::KeepPlannerInput(input) => kept::keep_soon(&self.sinks.data, input),
             Effect::Deadline(at) => self.deadline = Some(at),
             Effect::Halt { why } => self.vital.halt(why),
         }

@@ -10,11 +10,24 @@ use std::path::{Path, PathBuf};
 /// Beside the store.
 const NAME: &str = "planner-failed.json";
 
+/// Writes it, while the core goes on: a disk may take its time. Called within the runtime.
+pub fn keep_soon(dir: &Path, input: Box<PlannerInput>) {
+    let dir = dir.to_owned();
+    tokio::task::spawn_blocking(move || match keep(&dir, &input) {
+        Ok(path) => {
+            tracing::error!("planner failed: {}; its input is kept in {}", input.why, path.display());
+        }
+        Err(error) => {
+            tracing::error!("planner failed: {}; its input is lost: {}: {error}", input.why, dir.display());
+        }
+    });
+}
+
 /// Writes it, whole or not at all; where to.
 ///
 /// # Errors
 /// The system's.
-pub fn keep(dir: &Path, input: &PlannerInput) -> io::Result<PathBuf> {
+fn keep(dir: &Path, input: &PlannerInput) -> io::Result<PathBuf> {
     let (path, new) = (dir.join(NAME), dir.join(format!("{NAME}.new")));
     fs::write(&new, serde_json::to_vec_pretty(input)?)?;
     fs::rename(&new, &path)?;
