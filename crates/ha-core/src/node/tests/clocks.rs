@@ -1,28 +1,19 @@
 //! Wall clocks that are wrong: they are for reading, nothing that protects rests on them.
 
-use super::world::World;
 use super::{S, formed};
-use ha_model::{AdminReply, AdminRequest, NodeId, Notice};
+use ha_model::{AdminReply, AdminRequest, Notice};
 
 const HOUR_MS: i64 = 3_600_000;
-
-fn lead_by(world: &mut World, name: &str) {
-    let (leader, to): (NodeId, NodeId) = (world.leader(), name.into());
-    if leader != to {
-        world.transfer(&leader, &to);
-    }
-    world.run(S);
-}
 
 #[test]
 fn a_proof_from_a_leader_whose_clock_is_ahead_hides_nobody_who_speaks_after_it() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.clock_ahead_ms.insert("beta".into(), HOUR_MS);
     world.lie = true; // its outlet feeds nothing
     world.freeze("alpha");
     world.run_until(10 * S, "web runs twice", |w| w.owners("web").len() == 2);
-    lead_by(&mut world, "gamma");
+    world.lead_by("gamma");
     world.run(2 * S);
     world.thaw("alpha");
     world.run(S);
@@ -39,13 +30,13 @@ fn a_proof_from_a_leader_whose_clock_is_ahead_hides_nobody_who_speaks_after_it()
 #[test]
 fn tests_of_paths_are_kept_fresh_under_a_leader_whose_predecessors_clock_was_ahead() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.run(S);
     world.clock_ahead_ms.insert("beta".into(), HOUR_MS);
     world.run(600 * S); // it writes them with that time
     let ahead = world.now_at(&"beta".into()).wall.0;
     assert!(world.newest_path_test() > ahead - 300_000, "written by a clock that is ahead");
-    lead_by(&mut world, "gamma");
+    world.lead_by("gamma");
     let before = world.applied();
     world.run(600 * S);
     let written = world.applied() - before;
@@ -58,7 +49,7 @@ fn tests_of_paths_are_kept_fresh_under_a_leader_whose_predecessors_clock_was_ahe
 #[test]
 fn a_jump_of_the_clock_ages_no_test_of_a_path() {
     let mut world = formed();
-    lead_by(&mut world, "gamma");
+    world.lead_by("gamma");
     world.unanswered.insert("gamma".into());
     let reply = world.ask("gamma", AdminRequest::FenceTest { node: None });
     assert!(!matches!(reply, AdminReply::Unavailable { .. }), "{reply:?}");

@@ -6,7 +6,7 @@ mod reasons;
 
 use super::world::World;
 use super::{S, formed};
-use ha_model::{AdminReply, AdminRequest, FenceReason, NodeId, Notice};
+use ha_model::{AdminReply, AdminRequest, FenceReason, Notice};
 use std::time::Duration;
 
 fn web_runs_elsewhere(world: &World) -> bool {
@@ -19,12 +19,21 @@ fn is_confirmed(world: &mut World, by: &str, node: &str) -> bool {
     matches!(reply, AdminReply::Done { .. })
 }
 
-fn lead_by(world: &mut World, name: &str) {
-    let (leader, to): (NodeId, NodeId) = (world.leader(), name.into());
-    if leader != to {
-        world.transfer(&leader, &to);
-    }
-    world.run(S);
+/// Beta leads; a human calls alpha off, which is frozen and may write on: web runs twice.
+fn called_off_alive() -> World {
+    let mut world = formed();
+    world.lead_by("beta");
+    world.switch_is_dead = true;
+    world.lie = true; // the human's word is the lie
+    world.freeze("alpha");
+    world.run(3 * S);
+    assert!(is_confirmed(&mut world, "beta", "alpha"));
+    world.run_until(5 * S, "web runs twice", |w| w.owners("web").len() == 2);
+    world
+}
+
+fn is_broken_word(notice: &Notice) -> bool {
+    matches!(notice, Notice::FenceRequested { reason: FenceReason::HeardAfterConfirmation, .. })
 }
 
 #[test]
@@ -39,7 +48,7 @@ fn a_level_that_can_prove_nothing_does_not_keep_the_next_from_its_turn() {
 #[test]
 fn an_off_that_comes_too_late_is_called_off_when_the_next_boot_is_here() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.answer_delay = 3 * S;
     world.power_off("alpha");
     world.run_until(5 * S, "off is requested", |w| w.saw(|n| matches!(n, Notice::FenceAttempt { .. })));
@@ -62,12 +71,12 @@ fn power_that_does_not_come_back_is_switched_on_again() {
 #[test]
 fn a_leader_that_never_heard_a_member_which_others_hear_lets_one_of_them_lead() {
     let mut world = formed();
-    lead_by(&mut world, "gamma");
+    world.lead_by("gamma");
     world.run(30 * S); // past every wait of the formation
     world.cut(&"alpha".into(), &"beta".into());
     world.restart_daemon("beta");
     world.run(3 * S);
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.run(30 * S);
     assert_eq!(world.owner("web"), Some("alpha".into()), "{:?}", world.journal);
     assert_eq!(world.log_of("start").len(), 2, "its grant never ended: {:?}", world.journal);
@@ -79,7 +88,7 @@ fn s7_a_node_that_speaks_without_hearing_is_not_off_whatever_a_human_says() {
     for only_gamma_hears_it in [false, true] {
         let mut world = World::without_fencing();
         world.run_until(10 * S, "web runs", |w| w.owner("web") == Some("alpha".into()));
-        lead_by(&mut world, "beta");
+        world.lead_by("beta");
         for other in ["beta", "gamma"] {
             world.cut_way(other, "alpha");
         }
@@ -87,7 +96,7 @@ fn s7_a_node_that_speaks_without_hearing_is_not_off_whatever_a_human_says() {
             world.cut_way("alpha", "beta");
         }
         world.run_until(10 * S, "it is lost", |w| w.saw(|n| matches!(n, Notice::NodeLost { .. })));
-        lead_by(&mut world, "beta"); // it may have handed over to gamma, which heard alpha last
+        world.lead_by("beta"); // it may have handed over to gamma, which heard alpha last
         let reply = world.ask("beta", AdminRequest::FenceConfirm { node: "alpha".into() });
         let by = if only_gamma_hears_it { "gamma" } else { "beta" };
         let is_refused = matches!(&reply, AdminReply::Refused { why, .. } if why.contains("hears it"));
@@ -101,46 +110,28 @@ fn s7_a_node_that_speaks_without_hearing_is_not_off_whatever_a_human_says() {
 
 #[test]
 fn a_broken_word_that_only_a_follower_hears_of_is_acted_on() {
-    let mut world = formed();
-    lead_by(&mut world, "beta");
-    world.switch_is_dead = true;
-    world.lie = true; // the human's word is the lie
-    world.freeze("alpha");
-    world.run(3 * S);
-    assert!(is_confirmed(&mut world, "beta", "alpha"));
-    world.run_until(5 * S, "web runs twice", |w| w.owners("web").len() == 2);
+    let mut world = called_off_alive();
     world.cut(&"alpha".into(), &"beta".into());
     world.thaw("alpha");
-    let is_broken =
-        |n: &Notice| matches!(n, Notice::FenceRequested { reason: FenceReason::HeardAfterConfirmation, .. });
-    world.run_until(3 * S, "the leader acts", |w| w.saw(is_broken));
+    world.run_until(3 * S, "the leader acts", |w| w.saw(is_broken_word));
     world.run_until(20 * S, "web runs nowhere", |w| w.owners("web").is_empty());
 }
 
 #[test]
 fn a_broken_word_is_acted_on_though_power_was_switched_on_since() {
-    let mut world = formed();
-    lead_by(&mut world, "beta");
-    world.switch_is_dead = true;
-    world.lie = true; // the human's word is the lie
-    world.freeze("alpha");
-    world.run(3 * S);
-    assert!(is_confirmed(&mut world, "beta", "alpha"));
-    world.run_until(5 * S, "web runs twice", |w| w.owners("web").len() == 2);
+    let mut world = called_off_alive();
     world.switch_is_dead = false;
     let reply = world.ask("beta", AdminRequest::FenceOn { node: "alpha".into() });
     assert!(matches!(reply, AdminReply::Done { .. }), "{reply:?}");
     world.run(3 * S);
     world.thaw("alpha"); // its power was never gone
-    let is_broken =
-        |n: &Notice| matches!(n, Notice::FenceRequested { reason: FenceReason::HeardAfterConfirmation, .. });
-    world.run_until(3 * S, "the leader acts", |w| w.saw(is_broken));
+    world.run_until(3 * S, "the leader acts", |w| w.saw(is_broken_word));
 }
 
 #[test]
 fn an_address_is_checked_at_length_after_a_humans_word_and_quickly_otherwise() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     assert!(world.quick_checks["vip"], "at formation all were asked");
     world.power_off("alpha");
     world.run_until(10 * S, "web runs elsewhere", web_runs_elsewhere);
@@ -161,7 +152,7 @@ fn an_address_is_checked_at_length_after_a_humans_word_and_quickly_otherwise() {
 fn a_broken_word_stops_what_it_freed_where_there_is_no_fence_path() {
     let mut world = World::without_fencing();
     world.run_until(10 * S, "web runs", |w| w.owner("web") == Some("alpha".into()));
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.lie = true; // the human's word is the lie
     world.freeze("alpha");
     world.run(3 * S);
@@ -174,7 +165,7 @@ fn a_broken_word_stops_what_it_freed_where_there_is_no_fence_path() {
 #[test]
 fn a_warning_stands_as_long_as_what_it_tells() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.lie = true; // its outlet feeds nothing
     world.freeze("alpha");
     world.run_until(10 * S, "web runs twice", |w| w.owners("web").len() == 2);
@@ -194,7 +185,7 @@ fn a_warning_stands_as_long_as_what_it_tells() {
 #[test]
 fn a_cut_that_would_end_the_quorum_is_refused_with_whom_to_wait_for() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.power_off("gamma");
     world.run(2 * S);
     let reply = world.ask("beta", AdminRequest::FenceOff { node: "alpha".into() });

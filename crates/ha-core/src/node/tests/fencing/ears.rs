@@ -2,7 +2,7 @@
 
 use super::super::world::World;
 use super::super::{S, formed};
-use super::{lead_by, web_runs_elsewhere};
+use super::web_runs_elsewhere;
 use ha_model::{AdminReply, AdminRequest, Notice};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn is_proven(world: &World) -> bool {
 /// Beta leads and does not hear alpha any more, gamma does; alpha is to be cut.
 fn only_gamma_hears_alpha(is_one_way: bool, is_lie: bool) -> World {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.lie = is_lie; // its outlet feeds another machine
     world.cut(&"alpha".into(), &"beta".into());
     if is_one_way {
@@ -51,7 +51,7 @@ fn a_node_that_others_heard_until_it_was_cut_is_proven_off_as_soon_as_they_do_no
 #[test]
 fn s7_a_node_that_speaks_one_way_was_not_cut_whatever_its_outlet_reads() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.lie = true;
     world.cut_way("beta", "alpha");
     world.cut(&"alpha".into(), &"gamma".into());
@@ -65,7 +65,7 @@ fn s7_a_node_that_speaks_one_way_was_not_cut_whatever_its_outlet_reads() {
 fn what_was_silent_is_proven_off_without_a_wait() {
     for leader in ["alpha", "beta"] {
         let mut world = formed();
-        lead_by(&mut world, leader);
+        world.lead_by(leader);
         world.freeze("alpha");
         world.run_until(10 * S, "the cut", |w| !w.log_of("cut").is_empty());
         // The answer to off, two readings, the log; a beat is 100 ms.

@@ -2,7 +2,7 @@
 
 use super::super::world::World;
 use super::super::{S, formed};
-use super::{lead_by, web_runs_elsewhere};
+use super::web_runs_elsewhere;
 use ha_model::{AdminReply, AdminRequest, Notice};
 
 fn test_paths(world: &mut World) {
@@ -27,7 +27,7 @@ fn nothing_comes_of_its_silence(world: &mut World) {
 fn s7_an_outlet_that_reads_off_while_its_node_lives_proves_nothing_later() {
     for leader in ["alpha", "beta"] {
         let mut world = formed();
-        lead_by(&mut world, leader);
+        world.lead_by(leader);
         world.switch.dead_outlets.insert("1".into()); // alpha hangs on another by now
         test_paths(&mut world);
         world.run(S);
@@ -45,7 +45,7 @@ fn s7_an_outlet_that_reads_off_while_its_node_lives_proves_nothing_later() {
 #[test]
 fn an_outlet_that_is_put_right_proves_again() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.switch.dead_outlets.insert("1".into());
     test_paths(&mut world);
     let is_told = |n: &Notice| matches!(n, Notice::PathBroken { node, .. } if *node == "alpha".into());
@@ -60,7 +60,7 @@ fn an_outlet_that_is_put_right_proves_again() {
 #[test]
 fn an_outlet_that_reads_off_because_it_was_cut_is_not_doubted() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.power_off("alpha"); // by hand, at the switch
     world.ask_only("beta", AdminRequest::FenceTest { node: None });
     world.run_until(10 * S, "web runs elsewhere", web_runs_elsewhere);
@@ -71,7 +71,7 @@ fn an_outlet_that_reads_off_because_it_was_cut_is_not_doubted() {
 #[test]
 fn an_outlet_that_reads_off_because_we_cut_it_is_not_doubted() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.lie = true;
     world.answer_delay = S / 50;
     world.ask_only("beta", AdminRequest::FenceTest { node: None });
@@ -86,7 +86,7 @@ fn an_outlet_that_reads_off_because_we_cut_it_is_not_doubted() {
 #[test]
 fn s7_an_agent_that_calls_everything_off_since_its_upgrade_proves_nothing() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.switch.broken_agents.extend(world.names());
     test_paths(&mut world);
     nothing_comes_of_its_silence(&mut world);
@@ -95,7 +95,7 @@ fn s7_an_agent_that_calls_everything_off_since_its_upgrade_proves_nothing() {
 #[test]
 fn an_agent_that_is_broken_on_one_node_leaves_the_fence_to_another() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.switch.broken_agents.insert("beta".into());
     test_paths(&mut world);
     let t0 = world.now_ms();
@@ -122,7 +122,7 @@ fn s7_a_controller_that_does_not_look_at_the_outlet_proves_nothing_of_two_nodes(
 fn a_path_that_is_configured_anew_is_read_on_again_at_once() {
     for (leader, is_test_under_way) in [("alpha", false), ("beta", false), ("beta", true)] {
         let mut world = formed();
-        lead_by(&mut world, leader);
+        world.lead_by(leader);
         let AdminReply::Config { text, .. } = world.ask("beta", AdminRequest::ConfigShow) else { panic!() };
         let text = text.replace("10.0.9.1", "10.0.9.2");
         if is_test_under_way {

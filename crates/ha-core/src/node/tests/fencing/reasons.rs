@@ -1,7 +1,7 @@
 //! A fence lasts no longer than its reason, and a broken word no shorter than what it freed.
 
 use super::super::{S, formed};
-use super::{is_confirmed, lead_by, web_runs_elsewhere};
+use super::{is_confirmed, web_runs_elsewhere};
 use ha_model::{AdminRequest, FenceReason, Notice};
 
 fn withdrawn(notice: &Notice) -> bool {
@@ -11,7 +11,7 @@ fn withdrawn(notice: &Notice) -> bool {
 #[test]
 fn a_node_that_is_heard_while_its_loss_is_written_is_not_fenced() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     for other in ["beta", "gamma"] {
         world.cut_way("alpha", other);
     }
@@ -29,7 +29,7 @@ fn a_node_that_is_heard_while_its_loss_is_written_is_not_fenced() {
 #[test]
 fn a_fence_for_a_failed_stop_is_withdrawn_when_the_stop_is_history() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.power_off("gamma");
     world.run(2 * S);
     world.stop_fails.insert(("alpha".into(), "web".into()));
@@ -68,7 +68,7 @@ fn an_operators_cut_that_cannot_be_made_does_not_come_hours_later() {
 #[test]
 fn a_second_word_does_not_forget_what_the_first_freed() {
     let mut world = formed();
-    lead_by(&mut world, "beta");
+    world.lead_by("beta");
     world.switch_is_dead = true;
     world.lie = true; // the human's word is the lie, twice
     world.freeze("alpha");

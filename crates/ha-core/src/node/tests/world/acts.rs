@@ -183,6 +183,15 @@ impl World {
         self.run_until(Duration::from_secs(5), "another leads", |w| w.leaders() == vec![to.clone()]);
     }
 
+    /// That node leads from here on.
+    pub fn lead_by(&mut self, name: &str) {
+        let (leader, to): (NodeId, NodeId) = (self.leader(), name.into());
+        if leader != to {
+            self.transfer(&leader, &to);
+        }
+        self.run(Duration::from_secs(1));
+    }
+
     /// Another than `from` leads from here on.
     pub fn leave_leading(&mut self, from: &str) {
         if self.leader() == from.into() {
