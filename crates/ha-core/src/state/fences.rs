@@ -178,7 +178,10 @@ impl ClusterState {
         record.freed_by_word = if level == 0 { freed.clone() } else { Vec::new() };
         let window = i64::try_from(FENCE_WINDOW.as_millis()).unwrap_or(i64::MAX);
         record.fenced_at.retain(|t| at.0 - t.0 < window);
-        record.fenced_at.push(at);
+        // A loop is what the cluster cuts and switches on again by itself; what a human asked or said is none.
+        if returns && level > 0 {
+            record.fenced_at.push(at);
+        }
         let count = record.fenced_at.len();
         let mut notices =
             vec![Notice::FenceProven { node: proof.target.clone(), evidence: proof.evidence.clone(), freed }];

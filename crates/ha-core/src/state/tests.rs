@@ -298,6 +298,26 @@ fn s9_too_many_fences_hold_the_node() {
 }
 
 #[test]
+fn s9_what_a_human_cuts_does_not_hold_the_node() {
+    let mut log = Log::new();
+    for boot in 10..16 {
+        log.join("alpha", boot, boot);
+        let target: NodeId = "alpha".into();
+        let reason = FenceReason::Asked { by: "anna".into() };
+        log.apply(Entry::FenceRequested {
+            target: target.clone(),
+            incarnation: Some(Incarnation(boot)),
+            reason,
+        })
+        .expect("asked");
+        let (id, _) = log.state.fence_of(&target).expect("open");
+        log.attempt(id, 1).expect("first");
+        log.prove(id, "alpha", boot, ProofScope::Everything).expect("proof");
+        assert!(!log.state.nodes[&target].is_held, "held after {} fences", boot - 9);
+    }
+}
+
+#[test]
 fn s19_a_node_that_may_run_something_cannot_leave() {
     let mut log = Log::new();
     log.may_run("alpha", 1, 1).expect("free");
