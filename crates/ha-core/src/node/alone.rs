@@ -4,8 +4,9 @@
 
 use super::Node;
 use super::admin::{Asker, Outcome};
+use super::view::state_word;
 use ha_membership::Presence;
-use ha_model::{AdminReply, AdminRequest, NodeId, Notice, Now, OwnView, Phase};
+use ha_model::{AdminReply, AdminRequest, InstanceId, NodeId, Notice, Now, OwnView, Phase};
 
 impl Node {
     /// Whether a request can be sent to a node, as far as is known: a stream that was cut stands for a while yet, its
@@ -47,6 +48,24 @@ impl Node {
             None => "no leader is known here".to_owned(),
         };
         OwnView { node: self.setup.me.clone(), leader: leader.cloned(), why, position: self.applied }
+    }
+
+    /// Without a leader: what we know of an instance that the log has on `node`. Of our own we know it; of those whom we do
+    /// not hear nobody knows.
+    pub(super) fn known_alone(
+        &self,
+        now: Now,
+        instance: &InstanceId,
+        node: &NodeId,
+    ) -> Option<(&'static str, Option<String>)> {
+        if self.leader_now(now).is_some() {
+            return None;
+        }
+        if *node == self.setup.me {
+            return self.local.state_of(instance).map(|state| (state_word(state), None));
+        }
+        let why = format!("{node} has had it, and is not heard: whether it runs there is not known here");
+        (!self.membership.is_present(node, now.boot)).then(|| ("unknown", Some(why)))
     }
 
     /// The leader as far as is known here: one that neither we nor anybody we hear has heard lately is none.

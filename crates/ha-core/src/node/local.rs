@@ -61,6 +61,11 @@ impl Local {
         }
     }
 
+    /// What this node itself knows of an instance.
+    pub fn state_of(&self, instance: &InstanceId) -> Option<ha_model::InstanceState> {
+        self.instances.get(instance).map(|i| i.machine.state())
+    }
+
     pub fn next_deadline(&self) -> Option<BootNs> {
         let waits = |i: &LocalInstance| i.waits_for_grant.as_ref().map(|(_, until)| *until);
         let instances = self.instances.values().flat_map(|i| [i.machine.next_deadline(), waits(i)]);

@@ -211,6 +211,10 @@ impl Node {
         if why.is_none() && state != "running" {
             why = active.and_then(|(_, r)| r.observation.why.clone());
         }
+        let mut state = state;
+        if let Some((known, reason)) = node.as_ref().and_then(|n| self.known_alone(now, &instance, n)) {
+            (state, why) = (known, reason.or(why));
+        }
         why = self.with_pin(id, self.with_move(now, id, why));
         let spec = self.spec_of(&instance);
         let failures = self.state.failure_views(&self.config, now.wall);
@@ -326,7 +330,7 @@ fn prominence(state: InstanceState) -> u8 {
     }
 }
 
-fn state_word(state: InstanceState) -> &'static str {
+pub(super) fn state_word(state: InstanceState) -> &'static str {
     match state {
         InstanceState::Unknown | InstanceState::Probing => "unknown",
         InstanceState::Stopped => "stopped",

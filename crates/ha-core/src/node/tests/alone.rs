@@ -56,6 +56,29 @@ fn what_the_leader_answers_is_nobodys_own_view() {
     }
 }
 
+/// What the log says was so when somebody could still write it.
+#[test]
+fn what_ran_on_a_node_that_nobody_hears_is_not_called_running() {
+    let (mut world, _, _) = led();
+    let owner = world.owner("web").expect("formed");
+    let others: Vec<_> = world.names().into_iter().filter(|n| *n != owner).collect();
+    let row = |world: &mut World, node: &NodeId| {
+        let view = status(answer(world, node, AdminRequest::Status, AT_ONCE));
+        view.resources.into_iter().find(|r| r.name.as_str() == "web").expect("configured")
+    };
+    for node in &others {
+        world.cut(node, &owner);
+    }
+    world.cut(&others[0], &others[1]);
+    world.run(6 * S);
+    let seen = row(&mut world, &others[0]);
+    assert_eq!((seen.state.as_str(), seen.node.as_ref()), ("unknown", Some(&owner)));
+    assert!(seen.why.as_ref().is_some_and(|w| w.contains("not heard")), "{seen:?}");
+    // It has stopped itself, and knows so.
+    assert_eq!(world.owner("web"), None);
+    assert_eq!(row(&mut world, &owner).state, "stopped");
+}
+
 /// Asked in the moment of the cut: the request is on its way to a leader that will not answer.
 #[test]
 fn a_question_under_way_when_everybody_goes_is_answered_as_soon_as_that_is_known() {
