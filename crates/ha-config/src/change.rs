@@ -137,11 +137,11 @@ impl Consequence {
             Consequence::Stops => "it will be stopped",
             Consequence::StopFirst => {
                 return format!(
-                    "refused while it runs: first hactl resource stop {name}, then apply, then hactl resource start {name}"
+                    "refused unless it is stopped: first hactl resource stop {name}, then apply, then hactl resource start {name}"
                 );
             }
             Consequence::StopForGood => {
-                return format!("refused while it runs: first hactl resource stop {name}, then apply");
+                return format!("refused unless it is stopped: first hactl resource stop {name}, then apply");
             }
             Consequence::MayMove => "it may move",
             Consequence::Reordered => "members may move and restart to follow it",

@@ -24,8 +24,7 @@ fn layout_and_comments_are_no_difference() {
 #[test]
 fn each_change_says_what_it_does() {
     let untouched = "used from the next time on; nothing that runs is touched";
-    let web_first =
-        "refused while it runs: first hactl resource stop web, then apply, then hactl resource start web";
+    let web_first = "refused unless it is stopped: first hactl resource stop web, then apply, then hactl resource start web";
     let lapses = "the path proves nothing until its outlets were read on again (`hactl fence test`); refused while a \
                   node on it is lost or being fenced and not proven off";
     let nodes_stay = "refused: a cluster keeps its nodes, their roles, links and votes; form the cluster anew: stop \
@@ -90,7 +89,7 @@ fn each_change_says_what_it_does() {
 fn another_address_is_another_object() {
     let shown = lines("10.0.0.100/24", "10.0.0.101/24");
     assert_eq!(shown.len(), 2, "{shown:?}");
-    assert!(shown.iter().all(|line| line.contains("refused while it runs")), "{shown:?}");
+    assert!(shown.iter().all(|line| line.contains("refused unless it is stopped")), "{shown:?}");
     assert!(shown[1].contains("objects changes from address/10.0.0.100 to address/10.0.0.101"), "{shown:?}");
     let same = lines("10.0.0.100/24", "10.0.0.100/16");
     assert_eq!(same.len(), 1, "the prefix is an option, not the object: {same:?}");
@@ -144,6 +143,7 @@ fn a_resource_that_is_gone_or_new_but_disabled_is_not_said_to_start_or_stop() {
     let line = |old, new| diff(old, new).iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(line(&base, &with), ["resource job: new: it will be started"]);
     assert_eq!(line(&base, &disabled), ["resource job: new: it is not started: it is disabled"]);
-    let gone = "resource job: removed: refused while it runs: first hactl resource stop job, then apply";
+    let gone =
+        "resource job: removed: refused unless it is stopped: first hactl resource stop job, then apply";
     assert_eq!(line(&with, &base), [gone]);
 }

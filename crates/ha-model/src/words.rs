@@ -67,7 +67,7 @@ impl FenceReason {
         match self {
             FenceReason::Lost => "it is lost and may still hold resources".to_owned(),
             FenceReason::NeverSeen => "it was not seen and may hold resources".to_owned(),
-            FenceReason::StopFailed { what } => format!("{what} could not be stopped there"),
+            FenceReason::StopFailed { what } => format!("it could not stop {what}"),
             FenceReason::DaemonGone => "its daemon died and did not come back".to_owned(),
             FenceReason::Asked { by } => format!("asked by {by}"),
             FenceReason::HeardAfterConfirmation => {

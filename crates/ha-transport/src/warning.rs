@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 pub enum Warning {
     /// Heartbeats share the processor with everything else.
     #[error(
-        "heartbeat thread without realtime priority ({why}); a loaded host may look lost: run as root, or grant CAP_SYS_NICE"
+        "heartbeat thread without realtime priority ({why}); a loaded host may look lost: give hanode CAP_SYS_NICE, which a container may withhold from root too"
     )]
     NoRealtime {
         /// The system's answer.
@@ -15,14 +15,16 @@ pub enum Warning {
     },
     /// Memory may be swapped out.
     #[error(
-        "memory not locked ({why}); memory pressure may make this host look lost: run as root, or grant CAP_IPC_LOCK"
+        "memory not locked ({why}); memory pressure may make this host look lost: give hanode CAP_IPC_LOCK, which a container may withhold from root too"
     )]
     NotLocked {
         /// The system's answer.
         why: String,
     },
     /// The daemon may be killed when memory runs out.
-    #[error("not protected from the out-of-memory killer ({why}): run as root, or grant CAP_SYS_RESOURCE")]
+    #[error(
+        "not protected from the out-of-memory killer ({why}): give hanode CAP_SYS_RESOURCE, which a container may withhold from root too"
+    )]
     NotOomProtected {
         /// The system's answer.
         why: String,

@@ -68,7 +68,7 @@ fn move_says_until_when_it_holds() {
     assert_eq!(run.code, 0);
     let (said, rest) = run.out.split_once('\n').unwrap();
     assert_eq!(said, "done");
-    assert!(rest.starts_with("holds until 20") && rest.contains(" UTC (2h), then it is forgotten"), "{rest}");
+    assert!(rest.starts_with("holds until 20") && rest.contains(" UTC (2h); then it is forgotten"), "{rest}");
     let run = healthy().hactl(&["--json", "resource", "move", "web", "--for", "2h"]);
     let json: Value = serde_json::from_str(&run.out).unwrap();
     let (at, until) = (json["at"].as_i64().unwrap(), json["data"]["until"].as_i64().unwrap());

@@ -88,7 +88,10 @@ fn difference_says_what_it_does_to_what_runs() {
     fits(&run.out);
     let words = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("resource vip: option address changes from"), "{words}");
-    assert!(words.contains("refused while it runs: first hactl resource stop vip, then apply"), "{words}");
+    assert!(
+        words.contains("refused unless it is stopped: first hactl resource stop vip, then apply"),
+        "{words}"
+    );
 }
 
 #[test]

@@ -194,9 +194,7 @@ impl Node {
         }
         let until =
             WallMs(now.wall.0.saturating_add(i64::try_from(for_s).unwrap_or(i64::MAX).saturating_mul(1000)));
-        let message = format!(
-            "{resource} moves to {to}; the wish holds for {for_s} s, then stickiness alone keeps it there"
-        );
+        let message = format!("{resource} is to move to {to}; if it does not, hactl status says why");
         let wish = Wish::Move { resource, to: Some(to), until };
         self.wish(now, origin(Some(until)), wish, message)
     }

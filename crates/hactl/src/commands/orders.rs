@@ -41,7 +41,7 @@ pub(crate) fn resource(context: &Context, command: Resource) -> Result<Success, 
             let from = success.at.unwrap_or_else(wall::now);
             let until = WallMs(from.0.saturating_add(i64::try_from(for_s * 1000).unwrap_or(i64::MAX)));
             success.text.push_str(&format!(
-                "holds until {} ({lasts}), then it is forgotten and placement decides again\n",
+                "holds until {} ({lasts}); then it is forgotten, and preferences and stickiness decide again\n",
                 wall::seconds(until)
             ));
             success.data["until"] = json!(until);
