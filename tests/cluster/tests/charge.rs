@@ -35,19 +35,34 @@ fn control_readings_without_a_distance_believe_in_an_owner_that_still_writes() {
     assert!(found.iter().any(|v| matches!(v, Violation::NotCut(_))), "{found:?}");
 }
 
-/// Even without a distance: who still speaks after it was read off is not off, so the next attempt must prove it.
-#[test]
-fn a_host_that_speaks_on_its_charge_is_not_proven_off() {
+/// Even without a distance: who still speaks after it was read off is not off, so the next attempt must prove it. The owner is
+/// well but for a stop that fails: its daemon speaks until the power is gone. The cluster, the owner and who then reads it off.
+fn spoken_on_its_charge(hold_up_ms: u64) -> (Cluster, String) {
     let stubborn =
         exec_resource("stubborn", &[("start", "sleep infinity"), ("stop", "false")], "stop_timeout = \"1s\"");
     let plan = Plan { writer: Writer::First, ..Plan::default() }.also("stubborn", stubborn);
     let cluster = Cluster::start(plan);
     let old = cluster.answer().host;
     let other = cluster.others(&[&old])[0].clone();
-    cluster.pdu_fault("pdu-a", json!({"hold_up_ms": 1_500})).unwrap();
-    // It is well but for a stop that fails: its daemon speaks until the power is gone.
+    cluster.pdu_fault("pdu-a", json!({"hold_up_ms": hold_up_ms})).unwrap();
     cluster.hactl_ok(&other, &["node", "standby", &old]);
     cluster.wait_event(&other, &[&old, "did not prove it off", "goes on sending heartbeats"], LONG);
+    (cluster, old)
+}
+
+#[test]
+fn a_host_that_speaks_on_its_charge_is_not_proven_off() {
+    let (cluster, old) = spoken_on_its_charge(1_500);
     cluster.wait_blocks_of_others(&old, 20);
     assert_eq!(cluster.judge().fenced_takeovers(), []);
+}
+
+/// Silenced before the next attempt, it is believed off on its charge, as any that a switch lies about.
+#[test]
+fn control_a_host_that_falls_silent_on_its_charge_is_taken_over_from_alive() {
+    let (cluster, old) = spoken_on_its_charge(12_000);
+    cluster.silence_daemon(&old);
+    cluster.wait_blocks_of_others(&old, 20);
+    let found = cluster.judge().fenced_takeovers();
+    assert!(found.iter().any(|v| matches!(v, Violation::NotCut(_))), "{found:?}");
 }
