@@ -4,7 +4,7 @@
 //! deterministic (S15). The shells (`hanode`, the simulator) carry the effects out and bring their results back.
 //!
 //! Where to start reading: [`node`] (the step), [`state`] (what is replicated and the rules of applying it, where
-//! S2, S17, S18 and S19 are enforced), `node::leader` (what a leader does), `node::local` (what a node does with
+//! S2, S17, S18 and S19 are enforced), `node::lead` (what a leader does), `node::local` (what a node does with
 //! orders).
 
 pub mod effect;
