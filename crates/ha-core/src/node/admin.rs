@@ -1,13 +1,13 @@
 //! Operators' requests: answered here, passed on to the leader, or answered after what was proposed is applied.
 
 use super::Node;
+use super::admin_pass::Passed;
 use super::alone::is_question;
 use super::lead::Key;
 use crate::effect::Effect;
 use crate::message::PeerMessage;
 use ha_model::{
-    AdminReply, AdminRequest, BootNs, DeviceId, Entry, Index, NodeId, Notice, Now, OwnView, TimelineEvent,
-    length,
+    AdminReply, AdminRequest, BootNs, DeviceId, Entry, Index, NodeId, Notice, Now, TimelineEvent, length,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use std::time::Duration;
 const PENDING_MAX: usize = 64;
 
 /// How long a request waits for the leader or for its entry to commit.
-const WAIT: Duration = Duration::from_secs(10);
+pub(super) const WAIT: Duration = Duration::from_secs(10);
 
 /// How long a question waits for the leader, which answers it in one step: past that, what is known here is told.
-const WAIT_READ: Duration = Duration::from_secs(2);
+pub(super) const WAIT_READ: Duration = Duration::from_secs(2);
 
 /// How long a test of fence paths may take before what is known is answered.
-const WAIT_TESTS: Duration = Duration::from_secs(60);
+pub(super) const WAIT_TESTS: Duration = Duration::from_secs(60);
 
 /// Where an answer goes.
 #[derive(Clone, PartialEq, Debug)]
@@ -33,13 +33,9 @@ pub(super) enum Asker {
 
 /// What an answer waits for.
 #[derive(Clone, PartialEq, Debug)]
-enum Wait {
-    /// The leader's answer; a question, unlike an order, can be answered here when none comes.
-    Leader {
-        leader: NodeId,
-        question: Option<AdminRequest>,
-        limit: Duration,
-    },
+pub(super) enum Wait {
+    /// The leader's answer.
+    Leader(Passed),
     /// Our own first entry as leader, before which we do not know the newest state.
     Serving {
         who: String,
@@ -55,23 +51,31 @@ enum Wait {
     },
 }
 
+impl Wait {
+    fn given_up_at(&self, t_lost: Duration) -> Option<BootNs> {
+        let Wait::Leader(passed) = self else { return None };
+        passed.given_up_at(t_lost)
+    }
+}
+
 #[derive(Clone, Debug)]
-struct Pending {
-    asker: Asker,
-    wait: Wait,
-    until: BootNs,
+pub(super) struct Pending {
+    pub asker: Asker,
+    pub wait: Wait,
+    pub until: BootNs,
 }
 
 /// Requests under way.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
-    pending: BTreeMap<u64, Pending>,
+    pub pending: BTreeMap<u64, Pending>,
     next: u64,
 }
 
 impl Desk {
-    pub fn next_deadline(&self) -> Option<BootNs> {
-        self.pending.values().map(|p| p.until).min()
+    pub fn next_deadline(&self, t_lost: Duration) -> Option<BootNs> {
+        let given_up = self.pending.values().filter_map(|p| p.wait.given_up_at(t_lost));
+        self.pending.values().map(|p| p.until).chain(given_up).min()
     }
 }
 
@@ -156,23 +160,11 @@ impl Node {
         }
     }
 
-    fn serves(&self) -> bool {
+    pub(super) fn serves(&self) -> bool {
         self.lead.as_ref().is_some_and(|l| l.is_serving)
     }
 
-    fn pass_on(&mut self, now: Now, asker: Asker, leader: &NodeId, who: String, request: AdminRequest) {
-        let question = is_question(&request).then(|| request.clone());
-        let limit = match request {
-            AdminRequest::FenceTest { .. } => WAIT_TESTS,
-            _ if question.is_some() => WAIT_READ,
-            _ => WAIT,
-        };
-        let wait = Wait::Leader { leader: leader.clone(), question, limit };
-        let Some(id) = self.enlist(asker, wait, now.boot + limit) else { return };
-        self.send(leader, PeerMessage::Admin { id, who, request });
-    }
-
-    fn enlist(&mut self, asker: Asker, wait: Wait, until: BootNs) -> Option<u64> {
+    pub(super) fn enlist(&mut self, asker: Asker, wait: Wait, until: BootNs) -> Option<u64> {
         if self.desk.pending.len() >= PENDING_MAX {
             let why = format!("{PENDING_MAX} requests are under way at this node; ask again in a moment");
             self.answer(asker, AdminReply::Unavailable { why });
@@ -184,7 +176,7 @@ impl Node {
         Some(id)
     }
 
-    fn carry_out_request(&mut self, now: Now, asker: Asker, who: String, request: AdminRequest) {
+    pub(super) fn carry_out_request(&mut self, now: Now, asker: Asker, who: String, request: AdminRequest) {
         match self.execute(now, &who, request) {
             Outcome::Reply(reply) => self.answer(asker, reply),
             Outcome::Proposed(None, _) => {
@@ -200,76 +192,10 @@ impl Node {
         }
     }
 
-    pub(super) fn admin_reply(&mut self, id: u64, reply: AdminReply) {
-        let Some(Pending { asker, wait, until }) = self.desk.pending.remove(&id) else { return };
-        match (wait, reply) {
-            (Wait::Leader { leader, question: Some(question), .. }, AdminReply::Unavailable { .. }) => {
-                let why = format!("{leader} leads no more");
-                self.ask_again(self.local.now, asker, question, until, (leader, why));
-            }
-            (_, reply) => self.answer(asker, reply),
-        }
-    }
-
     pub(super) fn answer(&mut self, asker: Asker, reply: AdminReply) {
         match asker {
             Asker::Here(id) => self.out.push(Effect::AdminReply { id, reply: Box::new(reply) }),
             Asker::There(node, id) => self.send(&node, PeerMessage::AdminReply { id, reply }),
-        }
-    }
-
-    /// Requests whose leader leads no more, cannot be reached any more, or did not answer in time.
-    fn leave_silent_leaders(&mut self, now: Now) {
-        let is_over = |p: &Pending| match &p.wait {
-            Wait::Leader { leader, question, .. } => {
-                let is_deposed = self.raft.leader().is_some_and(|l| l != leader);
-                now.boot >= p.until || !self.is_reachable(now, leader) || (is_deposed && question.is_some())
-            }
-            Wait::Serving { .. } | Wait::Applied { .. } | Wait::Tests { .. } => false,
-        };
-        let over: Vec<_> = self.desk.pending.iter().filter(|(_, p)| is_over(p)).map(|(id, _)| *id).collect();
-        for id in over {
-            if let Some(Pending { asker, wait: Wait::Leader { leader, question, limit }, until }) =
-                self.desk.pending.remove(&id)
-            {
-                let why = if self.is_reachable(now, &leader) {
-                    format!("the leader {leader} gave no answer within {}", length(limit))
-                } else {
-                    format!("cannot reach the leader {leader}")
-                };
-                match question {
-                    Some(question) => self.ask_again(now, asker, question, until, (leader, why)),
-                    None => {
-                        let why = format!("{why}; what was asked may still happen: look at hactl timeline");
-                        self.answer(asker, AdminReply::Unavailable { why });
-                    }
-                }
-            }
-        }
-    }
-
-    /// A question whose leader did not answer: by another leader where there is one, else by us.
-    fn ask_again(
-        &mut self,
-        now: Now,
-        asker: Asker,
-        question: AdminRequest,
-        until: BootNs,
-        (leader, why): (NodeId, String),
-    ) {
-        let other = self.raft.leader().filter(|l| **l != leader && self.is_reachable(now, l)).cloned();
-        if self.serves() {
-            self.carry_out_request(now, asker, String::new(), question);
-        } else if let Some(other) = other.filter(|_| now.boot < until) {
-            let limit = until.since(now.boot);
-            let wait = Wait::Leader { leader: other.clone(), question: Some(question.clone()), limit };
-            if let Some(id) = self.enlist(asker, wait, until) {
-                let who = String::new(); // nothing is done in anybody's name
-                self.send(&other, PeerMessage::Admin { id, who, request: question });
-            }
-        } else {
-            let own = OwnView { leader: Some(leader), why, ..self.own_view(now) };
-            self.answer_alone(now, asker, question, own);
         }
     }
 
@@ -295,9 +221,7 @@ impl Node {
                     );
                     Some(AdminReply::Unavailable { why })
                 }
-                Wait::Leader { .. } | Wait::Serving { .. } | Wait::Applied { .. } | Wait::Tests { .. } => {
-                    None
-                }
+                Wait::Leader(_) | Wait::Serving { .. } | Wait::Applied { .. } | Wait::Tests { .. } => None,
             };
             done.extend(reply.map(|r| (*id, pending.asker.clone(), r)));
         }

@@ -65,7 +65,7 @@ impl Node {
             return self.local.state_of(instance).map(|state| (state_word(state), None));
         }
         let why = format!("{node} has had it, and is not heard: whether it runs there is not known here");
-        (!self.membership.is_present(node, now.boot)).then(|| ("unknown", Some(why)))
+        (!self.membership.is_present(node, now.boot)).then_some(("unknown", Some(why)))
     }
 
     /// The leader as far as is known here: one that neither we nor anybody we hear has heard lately is none.

@@ -5,6 +5,7 @@
 //! of its own term.
 
 mod admin;
+mod admin_pass;
 mod admin_wish;
 mod alone;
 mod beats;
@@ -281,7 +282,7 @@ impl Node {
             self.membership.next_deadline(now.boot),
             self.local.next_deadline(),
             self.executor.next_deadline(),
-            self.desk.next_deadline(),
+            self.desk.next_deadline(self.config.timing.t_lost),
             self.grant.until().filter(|u| *u > now.boot),
             lead,
         ];

@@ -196,8 +196,9 @@ impl Node {
     }
 
     /// A stream to the node is new: what was sent may be lost; sent again, it is acted on once.
-    pub(super) fn stream_is_new(&mut self, _now: Now, node: &NodeId) {
+    pub(super) fn stream_is_new(&mut self, now: Now, node: &NodeId) {
         self.local.is_report_due = true;
+        self.repeat_tests(now, node);
         let Some(lead) = &self.lead else { return };
         let mut again: Vec<Order> = lead
             .in_flight

@@ -118,6 +118,16 @@ impl Node {
         asked
     }
 
+    /// A stream to an executor is new: orders to test, or what came of them, may be lost. Testing twice harms nobody.
+    pub(super) fn repeat_tests(&mut self, now: Now, executor: &NodeId) {
+        let Some(lead) = &mut self.lead else { return };
+        for (_, clock) in lead.paths.iter_mut().filter(|(key, c)| key.2 == *executor && c.is_running) {
+            if clock.read_off.is_none() {
+                (clock.wakes_at, clock.is_running) = (now.boot, false);
+            }
+        }
+    }
+
     pub(super) fn test_reported(
         &mut self,
         now: Now,

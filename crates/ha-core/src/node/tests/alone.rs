@@ -141,16 +141,46 @@ fn a_node_cut_from_the_leader_that_hears_another_voter_answers_at_once() {
     assert!(why.starts_with(&says), "{why}");
 }
 
+/// Its answer may be under way, so t_lost more is waited than a question is.
 #[test]
 fn an_order_under_way_when_the_leader_goes_says_soon_that_it_may_still_happen() {
     let (mut world, leader, other) = led();
     world.cut(&leader, &other);
-    let reply = answer(&mut world, &other, AdminRequest::NodeStandby { node: other.clone() }, AT_ONCE);
+    let order = AdminRequest::NodeStandby { node: other.clone() };
+    let reply = answer(&mut world, &other, order, AT_ONCE + S);
     let AdminReply::Unavailable { why } = &reply else { panic!("{reply:?}") };
     assert!(
         why.starts_with(&format!("cannot reach the leader {leader}; what was asked may still happen")),
         "{why}"
     );
+}
+
+/// After a stall of the host its streams break, and the answer comes on the next one.
+#[test]
+fn an_order_outlives_a_moment_in_which_the_leader_is_out_of_reach() {
+    let (mut world, leader, other) = led();
+    let id = world.ask_only(other.as_str(), AdminRequest::NodeStandby { node: other.clone() });
+    world.run(Duration::from_millis(2)); // it has arrived, the answer has not
+    assert_eq!(world.reply(other.as_str(), id), None);
+    world.break_streams(&leader, &other);
+    world.mend_streams();
+    world.run(S);
+    let reply = world.reply(other.as_str(), id);
+    assert!(matches!(reply, Some(AdminReply::Done { .. })), "{reply:?}");
+}
+
+/// What was on the stream that broke is lost; a test may be asked for twice.
+#[test]
+fn a_test_of_paths_that_got_lost_with_a_stream_is_asked_for_again() {
+    let (mut world, leader, other) = led();
+    let id = world.ask_only(other.as_str(), AdminRequest::FenceTest { node: None });
+    world.break_streams(&leader, &other);
+    world.run(S / 2);
+    assert_eq!(world.reply(other.as_str(), id), None, "it was lost");
+    world.mend_streams();
+    world.run(S);
+    let reply = world.reply(other.as_str(), id);
+    assert!(matches!(reply, Some(AdminReply::FenceTest { .. })), "{reply:?}");
 }
 
 /// `enabled = false` is a wish; what an operator stopped may have been forgotten.
