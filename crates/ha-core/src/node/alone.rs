@@ -7,6 +7,7 @@ use super::admin::{Asker, Outcome};
 use super::view::state_word;
 use ha_membership::Presence;
 use ha_model::{AdminReply, AdminRequest, InstanceId, NodeId, Notice, Now, OwnView, Phase};
+use ha_scheduler::NodeStatus;
 
 impl Node {
     /// Whether a request can be sent to a node, as far as is known: a stream that was cut stands for a while yet, its
@@ -50,22 +51,25 @@ impl Node {
         OwnView { node: self.setup.me.clone(), leader: leader.cloned(), why, position: self.applied }
     }
 
-    /// Without a leader: what we know of an instance that the log has on `node`. Of our own we know it; of those whom we do
-    /// not hear nobody knows.
-    pub(super) fn known_alone(
+    /// What is known here of an instance that the log has on `node`, where that is less than the log says. Without a
+    /// leader: of our own we know it, of those whom we do not hear nobody does. With one: the same of whom it never heard.
+    pub(super) fn known_here(
         &self,
         now: Now,
         instance: &InstanceId,
         node: &NodeId,
     ) -> Option<(&'static str, Option<String>)> {
-        if self.leader_now(now).is_some() {
-            return None;
-        }
+        let is_led = self.leader_now(now).is_some();
         if *node == self.setup.me {
-            return self.local.state_of(instance).map(|state| (state_word(state), None));
+            let state = self.local.state_of(instance).filter(|_| !is_led);
+            return state.map(|state| (state_word(state), None));
         }
+        let is_silent = match self.membership.presence(node, now.boot) {
+            Presence::NeverHeard => self.state.node(node).is_some_and(|r| r.status == NodeStatus::Member),
+            _ => !is_led && !self.membership.is_present(node, now.boot),
+        };
         let why = format!("{node} has had it, and is not heard: whether it runs there is not known here");
-        (!self.membership.is_present(node, now.boot)).then_some(("unknown", Some(why)))
+        is_silent.then_some(("unknown", Some(why)))
     }
 
     /// The leader as far as is known here: one that neither we nor anybody we hear has heard lately is none.

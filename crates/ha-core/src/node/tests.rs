@@ -230,6 +230,16 @@ fn all_power_lost_then_two_come_back() {
     world.run(5 * S);
     world.power_on("beta");
     world.power_on("gamma");
+    world.run(3 * S);
+    let leader = world.leader();
+    let AdminReply::Status(view) = world.ask(leader.as_str(), AdminRequest::Status) else {
+        panic!("no status")
+    };
+    let web = view.resources.iter().find(|r| r.name.as_str() == "web").expect("configured");
+    assert_eq!((web.state.as_str(), web.node.as_ref()), ("unknown", Some(&"alpha".into())), "{web:?}");
+    let alpha = view.nodes.iter().find(|n| n.name.as_str() == "alpha").expect("configured");
+    let why = alpha.why.as_deref().unwrap_or_default();
+    assert!(why.starts_with(&format!("not heard since {leader} leads; after ")), "{why}");
     world.run_until(40 * S, "web runs", |w| w.owner("web").is_some());
     assert!(world.fenced_before_start("alpha"), "alpha may still have held the address: {:?}", world.journal);
 }

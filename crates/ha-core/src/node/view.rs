@@ -87,7 +87,7 @@ impl Node {
         let record = self.state.node(id).cloned().unwrap_or_default();
         let is_me = *id == self.setup.me;
         let presence = if is_me { Presence::Present } else { self.membership.presence(id, now.boot) };
-        let (state, why) = self.node_state(id, &record, presence);
+        let (state, why) = self.node_state(now, id, &record, presence);
         let votes = self.raft.membership().is_voter(id);
         NodeRow {
             name: id.clone(),
@@ -103,7 +103,13 @@ impl Node {
         }
     }
 
-    fn node_state(&self, id: &NodeId, record: &NodeRecord, presence: Presence) -> (String, Option<String>) {
+    fn node_state(
+        &self,
+        now: Now,
+        id: &NodeId,
+        record: &NodeRecord,
+        presence: Presence,
+    ) -> (String, Option<String>) {
         let is_awaited = self.lead.as_ref().is_some_and(|l| l.awaited.contains(id));
         let is_gone = self.daemon_gone.contains_key(id) && presence != Presence::Present;
         let config = &self.config;
@@ -125,7 +131,13 @@ impl Node {
                     ("online", self.state.why_no_exclusive(config, id))
                 }
                 Presence::Present => ("online", None),
-                Presence::NeverHeard => ("joining", Some("this node has not heard it yet".to_owned())),
+                Presence::NeverHeard => match self.formation_ends().filter(|end| now.boot < *end) {
+                    Some(end) => {
+                        let (me, left) = (&self.setup.me, length(end.since(now.boot)));
+                        ("silent", Some(format!("not heard since {me} leads; after {left} more it is lost")))
+                    }
+                    None => ("joining", Some("this node has not heard it yet".to_owned())),
+                },
                 Presence::Silent { for_ } => ("silent", Some(format!("no heartbeat for {}", length(for_)))),
                 Presence::OneWay { .. } => ("silent", Some("it speaks but does not hear us".to_owned())),
                 Presence::Stalled { what, age } => {
@@ -212,7 +224,7 @@ impl Node {
             why = active.and_then(|(_, r)| r.observation.why.clone());
         }
         let mut state = state;
-        if let Some((known, reason)) = node.as_ref().and_then(|n| self.known_alone(now, &instance, n)) {
+        if let Some((known, reason)) = node.as_ref().and_then(|n| self.known_here(now, &instance, n)) {
             (state, why) = (known, reason.or(why));
         }
         why = self.with_pin(id, self.with_move(now, id, why));
