@@ -10,6 +10,7 @@ use crate::work::Work;
 use ha_agent::canary::{Canary, PROGRAM};
 use ha_agent::{Agents, AgentsConfig, CgroupRoot, Gate};
 use ha_api::{Caller, SocketOptions};
+use ha_consensus::Limits;
 use ha_core::{Input, Node, Setup};
 use ha_model::{AdminReply, AdminRequest, BootNs, CANARY_PERIOD, ClusterConfig, Level, NodeId};
 use ha_storage::{Completion, Store, StoreWriter};
@@ -194,6 +195,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         file_text: text,
         config: Arc::new(config),
         codec: store::codec(),
+        limits: Limits::default(),
         seed: life::seed()?,
     };
     let node = Node::new(setup, restored.core, life::now())?;

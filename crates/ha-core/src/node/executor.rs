@@ -5,7 +5,7 @@ use super::Node;
 use crate::effect::{Effect, FenceRun};
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
 use ha_fencing::{Attempt, Call, CallAction, CallId, CallOutcome, DevicePlan, PathTest, Step};
-use ha_model::{AgentName, BootNs, EffectId, NodeId, Now, SessionId, Term};
+use ha_model::{AgentName, BootNs, EffectId, NodeId, Now, Term};
 use std::collections::BTreeMap;
 
 /// Jobs at a time on one executor: every path of a 32-node cluster could be tested at once.
@@ -144,18 +144,6 @@ impl Node {
             wakes_at: Some(now.boot),
         };
         self.executor.jobs.insert(key, job);
-    }
-
-    /// The leader's stream to the node is new: an order to cut, or its report, may be lost with the one before. Who runs
-    /// it already does nothing anew, who has reported says so again. To another session nothing was ordered.
-    pub(super) fn repeat_cuts(&mut self, node: &NodeId, session: SessionId) {
-        let Some(lead) = &self.lead else { return };
-        if self.state.node(node).is_none_or(|r| r.session != Some(session)) {
-            return;
-        }
-        for order in lead.cuts_to(node) {
-            self.send(node, PeerMessage::ExecOrder(order));
-        }
     }
 
     fn cancel_jobs(&mut self, which: impl Fn(Term, &RunningJob) -> bool) {

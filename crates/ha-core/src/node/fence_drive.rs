@@ -5,21 +5,17 @@
 //! or to others; what was never attempted does not outlive its reason.
 
 use super::Node;
-use super::lead::{Job, Key};
+use super::jobs::{Job, ORDER_VALID};
+use super::lead::Key;
 use super::silence::Held;
 use super::warnings::About;
-use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
+use crate::message::{ExecJob, ExecReport, ExecResult};
 use crate::state::{FenceRecord, InstanceRecord};
 use ha_fencing::{Attempt, AttemptReport, Claim, DevicePlan, LevelPlan, judge, level_plans, retry_pause};
 use ha_model::{BootNs, Entry, FenceId, FenceReason, InstanceState, Level, NodeId, Now};
 use ha_scheduler::NodeStatus;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// For how long an order to an executor holds, counted on the executor's clock from its newest heartbeat that the
-/// leader's core has seen. The leader waits as much longer for the report: no attempt of which it knows nothing
-/// can begin later, whatever the stream between them does.
-pub(super) const ORDER_VALID: Duration = Duration::from_secs(3);
 
 /// An operator's request to cut a node that takes part waits for so long where it cannot be done at once. Whoever asked
 /// looks at what comes of it; hours later it would be a blow from nowhere.
@@ -257,23 +253,6 @@ impl Node {
         lead.fences.insert(id, clock);
         let job = Job::Cut { id, attempt, target: record.target.clone() };
         self.give_job(now, executor, &record.target, job, ExecJob::Cut(levels));
-    }
-
-    /// Orders a job. One that is not answered is forgotten when its like is ordered anew.
-    pub(super) fn give_job(&mut self, now: Now, executor: &NodeId, target: &NodeId, job: Job, what: ExecJob) {
-        let valid_until = if *executor == self.setup.me {
-            Some(now.boot + ORDER_VALID)
-        } else {
-            self.core_acks.get(executor).map(|(_, at)| *at + ORDER_VALID)
-        };
-        let (Some(lead), Some(valid_until)) = (&mut self.lead, valid_until) else { return };
-        let number = lead.next_job;
-        lead.next_job += 1;
-        lead.jobs.retain(|_, (e, old)| e != executor || !old.is_like(&job));
-        lead.jobs.insert(number, (executor.clone(), job));
-        let order = ExecOrder { term: lead.term, job: number, target: target.clone(), valid_until, what };
-        lead.keep_order(&order);
-        self.send(executor, PeerMessage::ExecOrder(order));
     }
 
     pub(super) fn exec_report(&mut self, now: Now, from: &NodeId, report: ExecReport) {

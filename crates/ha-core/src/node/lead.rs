@@ -5,8 +5,9 @@ use super::Node;
 use super::fence_drive::FenceClock;
 use super::orders::QueuedOrder;
 use super::paths::PathClock;
+use super::jobs::Job;
 use super::power::PowerClock;
-use crate::message::{ExecJob, ExecOrder};
+use crate::message::ExecOrder;
 use ha_model::{
     BootNs, DeviceId, Entry, FenceId, Index, InstanceId, Level, LogEntry, NodeId, Now, OrderStamp, PlanId,
     SessionId, Term,
@@ -29,28 +30,6 @@ pub(super) enum Key {
     Path(DeviceId, NodeId, NodeId),
     Power(NodeId),
     Admin(u64),
-}
-
-/// A job given to an executor.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Job {
-    Cut { id: FenceId, attempt: u32, target: NodeId },
-    Test { device: DeviceId, target: NodeId, path_hash: [u8; 32] },
-    PowerOn { target: NodeId },
-}
-
-impl Job {
-    /// The other would do the same again.
-    pub fn is_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Cut { id, .. }, Self::Cut { id: other, .. }) => id == other,
-            (Self::Test { device, target, .. }, Self::Test { device: d, target: t, .. }) => {
-                (device, target) == (d, t)
-            }
-            (Self::PowerOn { target }, Self::PowerOn { target: other }) => target == other,
-            (Self::Cut { .. } | Self::Test { .. } | Self::PowerOn { .. }, _) => false,
-        }
-    }
 }
 
 /// The volatile state of a leader.
@@ -88,6 +67,8 @@ pub(super) struct Lead {
     pub next_job: u64,
     /// The orders to cut among `jobs`, to be repeated where a stream broke.
     pub cuts: BTreeMap<u64, ExecOrder>,
+    /// Jobs that leave with our next duties as a leader.
+    pub to_order: BTreeMap<u64, (NodeId, ExecOrder)>,
     pub replan_at: Option<BootNs>,
     /// When each node was last asked for a report.
     pub asked: BTreeMap<NodeId, BootNs>,
@@ -120,9 +101,16 @@ impl Lead {
             jobs: BTreeMap::new(),
             next_job: 1,
             cuts: BTreeMap::new(),
+            to_order: BTreeMap::new(),
             replan_at: None,
             asked: BTreeMap::new(),
         }
+    }
+
+    /// To a boot that is over, or condemned, nothing is ordered any more, nor repeated when it is heard.
+    fn forget_orders(&mut self, node: &NodeId) {
+        self.queue.remove(node);
+        self.in_flight.retain(|(n, _), _| n != node);
     }
 
     /// Plans anew at that time, or sooner.
@@ -132,28 +120,15 @@ impl Lead {
         }
     }
 
-    /// An order to cut is kept for as long as its job is open.
-    pub fn keep_order(&mut self, order: &ExecOrder) {
-        self.cuts.retain(|job, _| self.jobs.contains_key(job));
-        if let ExecJob::Cut(_) = order.what {
-            self.cuts.insert(order.job, order.clone());
+    /// What is still to be done, in words.
+    pub fn unfinished(&self) -> Option<String> {
+        if let Some(why) = &self.hold {
+            return Some(format!("hold: {why}"));
         }
-    }
-
-    /// The orders to cut whose attempts run there: of others nobody waits for a report any more.
-    pub fn cuts_to(&self, executor: &NodeId) -> Vec<ExecOrder> {
-        let is_running = |job: &Job| match job {
-            Job::Cut { id, attempt, .. } => self
-                .fences
-                .get(id)
-                .and_then(|clock| clock.running.as_ref())
-                .is_some_and(|(running, by)| running == attempt && by == executor),
-            Job::Test { .. } | Job::PowerOn { .. } => false,
-        };
-        let open = self.cuts.iter().filter(|(number, _)| {
-            self.jobs.get(number).is_some_and(|(by, job)| by == executor && is_running(job))
-        });
-        open.map(|(_, order)| order.clone()).collect()
+        let order = self.in_flight.values().next();
+        let order = order.map(|(_, q)| format!("{:?} of {} is under way", q.order.op, q.order.instance));
+        let proposal = self.proposed.keys().next();
+        order.or_else(|| proposal.map(|key| format!("{key:?} is proposed")))
     }
 
     pub fn is_lost_proposed(&self, node: &NodeId) -> bool {
@@ -205,14 +180,19 @@ impl Node {
         let Some(lead) = &mut self.lead else { return };
         lead.is_dirty = true;
         match &log_entry.entry {
+            Entry::FenceProven { proof, .. } | Entry::FenceConfirmed { proof, .. } => {
+                lead.forget_orders(&proof.target);
+            }
             Entry::FenceAttempt { id, attempt, executor } => {
+                if let Some(fence) = self.state.fences.get(id) {
+                    lead.forget_orders(&fence.target);
+                }
                 self.attempt_applied(now, *id, *attempt, executor);
             }
             Entry::PowerOnRequested { target, executor } => self.power_applied(now, target, executor),
             Entry::NodeJoined { node, .. } | Entry::NodeLost { node, .. } => {
                 lead.ready.remove(node);
-                lead.queue.remove(node);
-                lead.in_flight.retain(|(n, _), _| n != node);
+                lead.forget_orders(node);
                 lead.paths.retain(|(_, target, executor), _| target != node && executor != node);
                 self.is_beat_urgent = true; // whoever may be granted, or may not any more, hears it at once
                 if let Entry::NodeJoined { .. } = &log_entry.entry {
@@ -225,8 +205,6 @@ impl Node {
             | Entry::FenceRequested { .. }
             | Entry::FenceWithdrawn { .. }
             | Entry::FenceFailed { .. }
-            | Entry::FenceProven { .. }
-            | Entry::FenceConfirmed { .. }
             | Entry::PathTested { .. }
             | Entry::PowerOnEnded { .. }
             | Entry::MayRun { .. }
@@ -267,15 +245,17 @@ impl Node {
     /// A leader's duties, in order. Each proposes or sends; nothing here is remembered beyond this leadership.
     pub(super) fn lead_duties(&mut self, now: Now) {
         self.step_aside_if_stuck(now);
-        let Some(lead) = &self.lead else { return };
-        if !lead.is_serving || self.raft.lease_until().is_none_or(|l| l <= now.boot) {
-            return; // S3: a leader that may have been deposed does nothing
+        if !self.leads_surely(now) {
+            return; // S3
         }
         if self.state.config.is_none() {
             self.propose_config(now);
             return;
         }
         self.watch_nodes(now);
+        if !self.leads_surely(now) {
+            return; // it has just handed over
+        }
         self.ask_for_reports(now);
         self.drive_paths(now);
         self.plan_if_due(now);
@@ -283,5 +263,12 @@ impl Node {
         self.drive_power(now);
         self.swap_voters(now);
         self.send_orders(now);
+        self.send_jobs();
+    }
+
+    /// A leader that may have been deposed, or that does not know the newest state yet, does nothing.
+    fn leads_surely(&self, now: Now) -> bool {
+        self.lead.as_ref().is_some_and(|l| l.is_serving)
+            && self.raft.lease_until().is_some_and(|l| l > now.boot)
     }
 }

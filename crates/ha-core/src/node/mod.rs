@@ -13,6 +13,7 @@ mod executor;
 mod fence_drive;
 mod formation;
 mod hold;
+mod jobs;
 mod lead;
 mod links;
 mod local;
@@ -39,7 +40,7 @@ use crate::message::PeerMessage;
 use crate::state::ClusterState;
 use admin::Desk;
 use executor::Executor;
-use ha_consensus::{PersistId, Raft, Settings, StartError};
+use ha_consensus::{PersistId, Raft, Settings, StartError, TransferError};
 use ha_membership::{Grant, Membership};
 use ha_model::{
     BootNs, ClusterConfig, EffectId, Incarnation, Index, Level, LogEntry, NodeId, Now, PlanId, SessionId,
@@ -130,8 +131,7 @@ impl Node {
             start_wait: t_lease.max(setup.config.timing.t_lease),
             rank_delay: timing.rank_delay,
             retry_max: timing.election_retry,
-            #[cfg(test)]
-            limits: tests::chaos::limits(),
+            limits: setup.limits.clone(),
             ..Settings::derived(
                 setup.me.clone(),
                 setup.store,
@@ -313,6 +313,26 @@ impl Node {
     #[must_use]
     pub fn votes(&self) -> &Raft<LogEntry> {
         &self.raft
+    }
+
+    /// The configuration that this node goes by.
+    #[must_use]
+    pub fn config(&self) -> &ClusterConfig {
+        &self.config
+    }
+
+    /// What a leader still has to do, in words; `None` where it has nothing to do, or does not lead.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<String> {
+        self.lead.as_ref().and_then(Lead::unfinished)
+    }
+
+    /// Asks this leader to let another lead, as before maintenance.
+    ///
+    /// # Errors
+    /// Why it is refused; nothing changed.
+    pub fn hand_over(&mut self, now: BootNs, to: &NodeId) -> Result<(), TransferError> {
+        self.raft.transfer(now, to)
     }
 
     /// The longest gap between two heartbeats that counted, of any peer, since the last call.

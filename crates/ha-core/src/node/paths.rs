@@ -3,7 +3,8 @@
 //! without which no off counts; a reading of off takes it away where the node is known to have lived after it (S7).
 
 use super::Node;
-use super::lead::{Job, Key};
+use super::jobs::Job;
+use super::lead::Key;
 use crate::message::ExecJob;
 use ha_fencing::{DevicePlan, PathTestReport};
 use ha_model::{BootNs, ClusterConfig, DeviceId, Entry, NodeId, Now, PathDoubt, PathEvidence, Waiver};

@@ -1,8 +1,8 @@
 //! The leader switches power on again after a proof, once, when no attempt to cut it can be alive any more.
 
 use super::Node;
-use super::fence_drive::ORDER_VALID;
-use super::lead::{Job, Key};
+use super::jobs::{Job, ORDER_VALID};
+use super::lead::Key;
 use crate::message::ExecJob;
 use crate::state::Power;
 use ha_fencing::{Attempt, level_plans};

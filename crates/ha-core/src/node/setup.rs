@@ -5,7 +5,7 @@
 
 use super::Node;
 use crate::state::ClusterState;
-use ha_consensus::Payload;
+use ha_consensus::{Limits, Payload};
 use ha_model::{
     ClusterConfig, Entry, Incarnation, Index, LogEntry, NodeId, PlanId, SessionId, StoreId, Term,
 };
@@ -51,6 +51,8 @@ pub struct Setup {
     pub config: Arc<ClusterConfig>,
     /// Encoding.
     pub codec: Codec,
+    /// What the log keeps and sends at most.
+    pub limits: Limits,
     /// Seed of the election's randomness.
     pub seed: u64,
 }

@@ -3,7 +3,6 @@
 
 mod adversary;
 mod alone;
-pub(super) mod chaos;
 mod clocks;
 mod expiry;
 mod fencing;

@@ -76,10 +76,14 @@ impl ClusterState {
         }
     }
 
-    /// Why no exclusive resource may start on a node: its power was never read on through any whole level.
+    /// Why no exclusive resource may start on a node: its power was never read on through any whole level. A sole member has
+    /// nobody to look, and nobody who could take over from it.
     #[must_use]
     pub fn why_no_exclusive(&self, config: &ClusterConfig, id: &NodeId) -> Option<String> {
         if config.nodes.get(id).is_none_or(|n| n.role == Role::Witness) {
+            return None;
+        }
+        if config.members().count() == 1 {
             return None;
         }
         let levels = config.levels.get(id).map(Vec::as_slice).unwrap_or_default();

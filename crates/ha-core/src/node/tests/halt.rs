@@ -6,7 +6,7 @@ use crate::message::PeerMessage;
 use crate::node::{Codec, Node, Restored, Setup};
 use crate::state::{ClusterState, ConfigInForce};
 use ha_consensus::{
-    Body, Entry, Identity, LogPos, Mark, Membership, Message, Payload, SnapshotMeta, StartError,
+    Body, Entry, Identity, Limits, LogPos, Mark, Membership, Message, Payload, SnapshotMeta, StartError,
 };
 use ha_model::{
     BootNs, ClusterConfig, Incarnation, Index, LogEntry, NodeId, Now, Origin, PlanId, SessionId, StoreId,
@@ -60,6 +60,7 @@ fn node(votes: ha_consensus::Restored<LogEntry>) -> Result<Node, StartError> {
         file_text: CLUSTER.into(),
         config: Arc::new(config()),
         codec: Codec { encode_state: |_| vec![GOOD], decode_state: decode, entry_size: |_| 64 },
+        limits: Limits::default(),
         seed: 3,
     };
     Node::new(setup, Restored { votes, acted: (Term(0), PlanId(0)) }, now(1))

@@ -4,6 +4,7 @@ use super::{Due, MS, NODES, World, decode, encode, size};
 use crate::input::Input;
 use crate::message::PeerMessage;
 use crate::node::{Codec, Node, Restored, Setup};
+use ha_consensus::Limits;
 use ha_model::{AdminReply, AdminRequest, BootNs, Incarnation, NodeId, SessionId, StoreId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,7 @@ impl World {
             file_text: self.text.clone(),
             config,
             codec: Codec { encode_state: encode, decode_state: decode, entry_size: size },
+            limits: Limits { log_tail: 16, snapshot_after: 48, ..Limits::default() },
             seed: index as u64,
         };
         let node = Node::new(setup, Restored { votes, acted: host.store.acted }, now).expect("starts");

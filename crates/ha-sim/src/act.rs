@@ -1,0 +1,229 @@
+//! What goes wrong, gets better, or is asked: one line of words each, the same in schedules, replays and golden
+//! scenarios.
+//!
+//! Must not know: how it is done. Invariant: what is printed is read again as the same.
+
+mod words;
+
+/// Which node, when the time comes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Who {
+    /// By its name.
+    Node(String),
+    /// The one that leads; nobody where none or several do.
+    Leader,
+    /// The one that runs this instance.
+    Owner(String),
+    /// A member that neither leads nor runs anything, else any that does not lead.
+    Bystander,
+}
+
+/// Both ways, or one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Way {
+    /// `|`
+    Both,
+    /// `>`
+    Out,
+    /// `<`
+    In,
+}
+
+/// A disk's state.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Disk {
+    /// Writes take up to 3 ms.
+    Sound,
+    /// Some writes take up to 800 ms.
+    Slow,
+    /// Nothing that is written becomes durable for 12 s.
+    Hanging,
+    /// Writes fail until the daemon starts again on a sound disk.
+    Failing,
+    /// The daemon starts again on an empty one, if there is a minority left that may forget.
+    Wiped,
+    /// The daemon starts again on the copy that was made last (`copied`), if a minority may forget.
+    Older,
+    /// A copy is made of it.
+    Copied,
+}
+
+/// How the power switch behaves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Switch {
+    /// Does, and says so.
+    Sound,
+    /// Does not answer.
+    Dead,
+    /// Answers late, sometimes after the call was given up; then it does it all the same.
+    Slow,
+    /// Refuses to switch; reading works.
+    Failing,
+    /// Does it, and the answer is lost.
+    Mute,
+    /// Takes off, and power goes only a second later: a supply that holds its charge.
+    Charged,
+    /// Takes off and switches on again by itself 2 s later.
+    Cycling,
+    /// Its outlets are wired to the next host each: whoever is to be cut lives on. What rests on truth is not judged from then
+    /// on.
+    Miswired,
+    /// Says off and does nothing. No design survives it: what rests on truth is not judged from then on.
+    Lying,
+}
+
+/// How agents of resources behave.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Agents {
+    /// As they should.
+    Sound,
+    /// So many in a hundred starts and stops fail, in every way there is.
+    Failing(u8),
+    /// So many in a hundred runs hang until they are killed.
+    Hanging(u8),
+    /// So many in a hundred checks are wrong.
+    Lying(u8),
+}
+
+/// An operator's order.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Order {
+    /// `node standby`.
+    Standby(Who),
+    /// `node online`.
+    Online(Who),
+    /// `resource start`.
+    Start(String),
+    /// `resource stop`.
+    Stop(String),
+    /// `resource restart`.
+    Restart(String),
+    /// `resource move`, for 10 s.
+    Move(String, Who),
+    /// `resource cleanup`.
+    Cleanup(String),
+    /// `fence off`.
+    FenceOff(Who),
+    /// `fence on`.
+    FenceOn(Who),
+    /// `fence test`.
+    FenceTest,
+    /// `fence confirm`, by a human who looked: only where the host is truly off.
+    Confirm(Who),
+    /// `config apply` with another address of the group's.
+    Address(u8),
+    /// `config apply` without that node.
+    Remove(Who),
+    /// `config apply` with that node under another name.
+    Rename(Who),
+}
+
+/// What an act waits for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Moment {
+    /// The switch has cut somebody.
+    OffDone,
+    /// The log says that somebody is lost.
+    Lost,
+    /// A start was given to its agent.
+    StartBegun,
+    /// A fence was requested.
+    FenceRequested,
+}
+
+/// One line of a schedule.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Act {
+    /// The button of the host.
+    PowerOff(Who),
+    /// The button; `None`: all that are off.
+    PowerOn(Option<Who>),
+    /// Every process stands still, the clock goes on.
+    Freeze(Who),
+    /// The hypervisor stops the host, its clock too.
+    Pause(Who),
+    /// They go on; `None`: all.
+    Thaw(Option<Who>),
+    /// SIGKILL; a supervisor starts it again.
+    KillDaemon(Who),
+    /// The process of a resource ends.
+    Kill(String, Who),
+    /// No packet passes between the one and the others (`None`: all), on a link or all.
+    Cut(Who, Option<Vec<Who>>, Way, Option<u8>),
+    /// The path between two fails and comes back, for so many milliseconds each.
+    Flap(Who, Who, u16),
+    /// All cuts end.
+    Heal,
+    /// Loss and doubling in percent, longest delay in milliseconds.
+    Net {
+        /// Of heartbeats lost.
+        loss: u8,
+        /// Of heartbeats doubled.
+        double: u8,
+        /// Longest delay.
+        late_ms: u16,
+    },
+    /// What a disk does.
+    Disk(Who, Disk),
+    /// The clock runs fast or slow by so many millionths.
+    Drift(Who, i32),
+    /// The wall clock is set, by so many seconds.
+    Wall(Who, i32),
+    /// How the power switch behaves.
+    Switch(Switch),
+    /// How agents behave.
+    Agents(Agents),
+    /// An operator asks at a node.
+    Ask(Who, Order),
+    /// Leadership is handed over.
+    Transfer(Who),
+    /// Once, at the next such moment.
+    When(Moment, Box<Act>),
+}
+
+impl Act {
+    /// The kind of fault, for the count; `None`: it is none, or it mends.
+    #[must_use]
+    pub fn kind(&self) -> Option<&'static str> {
+        Some(match self {
+            Act::PowerOff(_) => "power off",
+            Act::Freeze(_) => "freeze",
+            Act::Pause(_) => "pause with the clock",
+            Act::KillDaemon(_) => "kill daemon",
+            Act::Kill(..) => "kill process",
+            Act::Cut(_, None, Way::Both, _) => "cut from all",
+            Act::Cut(_, _, Way::Both, None) => "partial cut",
+            Act::Cut(_, _, Way::Both, Some(_)) => "cut of a link",
+            Act::Cut(_, _, Way::In | Way::Out, _) => "one-way cut",
+            Act::Flap(..) => "flapping path",
+            Act::Net { loss: 0, double: 0, late_ms: 0..=1 } => return None,
+            Act::Net { .. } => "loss and delay",
+            Act::Disk(_, Disk::Slow) => "slow disk",
+            Act::Disk(_, Disk::Hanging) => "hanging disk",
+            Act::Disk(_, Disk::Failing) => "failing disk",
+            Act::Disk(_, Disk::Wiped) => "wiped disk",
+            Act::Disk(_, Disk::Older) => "older copy of a disk",
+            Act::Disk(_, Disk::Sound | Disk::Copied) => return None,
+            Act::Drift(_, 0) | Act::Wall(_, 0) => return None,
+            Act::Drift(..) => "clock drift",
+            Act::Wall(..) => "wall clock set",
+            Act::Switch(Switch::Sound) => return None,
+            Act::Switch(Switch::Dead) => "switch unreachable",
+            Act::Switch(Switch::Slow) => "switch slow",
+            Act::Switch(Switch::Failing) => "switch fails",
+            Act::Switch(Switch::Mute) => "switch acts and times out",
+            Act::Switch(Switch::Charged) => "supply holds its charge",
+            Act::Switch(Switch::Cycling) => "switch cycles the power",
+            Act::Switch(Switch::Miswired) => "wrong outlet",
+            Act::Switch(Switch::Lying) => "switch lies",
+            Act::Agents(Agents::Sound) => return None,
+            Act::Agents(Agents::Failing(_)) => "agents fail",
+            Act::Agents(Agents::Hanging(_)) => "agents hang",
+            Act::Agents(Agents::Lying(_)) => "monitors lie",
+            Act::Ask(..) => "operator",
+            Act::Transfer(_) => "hand-over",
+            Act::When(_, act) => return act.kind(),
+            Act::PowerOn(_) | Act::Thaw(_) | Act::Heal => return None,
+        })
+    }
+}

@@ -1,0 +1,191 @@
+//! What a seed decides before anything happens: how large the cluster is, who votes, how power is wired, what runs.
+
+use crate::rng::Rng;
+use std::fmt::Write;
+
+/// A node of the cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeShape {
+    /// Its name.
+    pub name: String,
+    /// It votes and runs nothing, and has no outlet.
+    pub is_witness: bool,
+}
+
+/// A cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// Nodes in order of their names; outlet `n` of each switch feeds the n-th.
+    pub nodes: Vec<NodeShape>,
+    /// Links of each node.
+    pub links: u8,
+    /// `fast`, or `default`.
+    pub is_fast: bool,
+    /// A second switch as the second level.
+    pub has_second_level: bool,
+    /// The outlets of the first two members hang on one supply: who cuts one cuts both.
+    pub is_supply_shared: bool,
+    /// Supplies hold their charge for most of a second, and the cluster file says so (`off_settle`).
+    pub holds_charge: bool,
+    /// Single resources beside the group.
+    pub singles: u8,
+}
+
+/// Address of the group, until an operator changes it.
+pub const ADDRESS: u8 = 100;
+
+/// The group's members, in their order.
+pub const GROUP: [&str; 2] = ["vip", "web"];
+
+impl Shape {
+    /// The shape of a seed.
+    #[must_use]
+    pub fn of_seed(rng: &mut Rng) -> Self {
+        // Most clusters are small; the large ones are rare, they take long.
+        let (members, witnesses) = *rng.pick(&[
+            (1, 0),
+            (2, 1),
+            (2, 1),
+            (3, 0),
+            (3, 0),
+            (3, 0),
+            (3, 0),
+            (4, 0),
+            (4, 0),
+            (4, 1),
+            (5, 0),
+            (5, 0),
+            (6, 0),
+            (4, 3),
+            (7, 0),
+            (9, 0),
+        ]);
+        Self {
+            nodes: nodes(members, witnesses),
+            links: if rng.percent(30) { 2 } else { 1 },
+            is_fast: rng.percent(15),
+            has_second_level: rng.percent(20),
+            is_supply_shared: members > 2 && rng.percent(5),
+            holds_charge: rng.percent(20),
+            singles: rng.range(1, 3) as u8,
+        }
+    }
+
+    /// Three members on one link: what most stories are told about.
+    #[must_use]
+    pub fn three() -> Self {
+        Self {
+            nodes: nodes(3, 0),
+            links: 1,
+            is_fast: false,
+            has_second_level: false,
+            is_supply_shared: false,
+            holds_charge: false,
+            singles: 1,
+        }
+    }
+
+    /// Every instance.
+    #[must_use]
+    pub fn instances(&self) -> Vec<String> {
+        GROUP.iter().map(ToString::to_string).chain((1..=self.singles).map(|n| format!("db{n}"))).collect()
+    }
+
+    /// The node at an outlet, where it feeds one.
+    #[must_use]
+    pub fn at_outlet(&self, plug: &str) -> Option<&NodeShape> {
+        let at: usize = plug.parse().ok()?;
+        self.nodes.get(at.checked_sub(1)?).filter(|n| !n.is_witness)
+    }
+
+    /// The outlet that one is mistaken for.
+    #[must_use]
+    pub fn after_outlet(&self, plug: &str) -> String {
+        let at: usize = plug.parse().unwrap_or(0);
+        (at % self.nodes.len() + 1).to_string()
+    }
+
+    /// The cluster file.
+    #[must_use]
+    pub fn text(&self, address: u8) -> String {
+        let names: Vec<&str> = self.nodes.iter().map(|n| n.name.as_str()).collect();
+        self.text_of(address, &names)
+    }
+
+    /// The cluster file with other names, or without some (an empty name).
+    #[must_use]
+    pub fn text_of(&self, address: u8, names: &[&str]) -> String {
+        let profile = if self.is_fast { "fast" } else { "default" };
+        let settle = if self.holds_charge { "1s" } else { "0ms" };
+        let mut text = format!(
+            "name = \"sim\"\nprofile = \"{profile}\"\nstickiness = 100\n[timing]\noff_settle = \"{settle}\"\n"
+        );
+        let mut outlets = vec![];
+        for (at, (node, name)) in (1..).zip(self.nodes.iter().zip(names)).filter(|(_, (_, n))| !n.is_empty())
+        {
+            let role = if node.is_witness { "witness" } else { "member" };
+            let links: Vec<_> = (0..self.links).map(|l| format!("\"10.{l}.0.{}\"", 10 + at)).collect();
+            let links = links.join(", ");
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "[[node]]\nname = \"{name}\"\nrole = \"{role}\"\nlinks = [{links}]");
+            if !node.is_witness {
+                outlets.push((name, format!("{name} = [\"{at}\"]")));
+            }
+        }
+        let plugs = outlets.iter().map(|(_, o)| o.as_str()).collect::<Vec<_>>().join(", ");
+        let devices: &[&str] = if self.has_second_level { &["pdu-a", "pdu-b"] } else { &["pdu-a"] };
+        for (device, ip) in devices.iter().zip(["10.9.0.1", "10.9.0.2"]) {
+            let _ = writeln!(
+                text,
+                "[[fence]]\nname = \"{device}\"\nagent = \"fence_pdu_snmp\"\ntimeout = \"2s\"\noptions = {{ ip = \"{ip}\" }}\n\
+                 outlets = {{ {plugs} }}"
+            );
+        }
+        if self.has_second_level {
+            for ((name, _), device) in outlets.iter().flat_map(|o| devices.iter().map(move |d| (o, d))) {
+                let _ = writeln!(text, "[[level]]\nnode = \"{name}\"\ndevices = [\"{device}\"]");
+            }
+        }
+        let _ = writeln!(
+            text,
+            "[[resource]]\nname = \"vip\"\nagent = \"vip\"\n\
+             options = {{ address = \"10.0.0.{address}/24\", interface = \"eth0\" }}"
+        );
+        for name in self.instances().iter().skip(1) {
+            let _ = writeln!(
+                text,
+                "[[resource]]\nname = \"{name}\"\nagent = \"exec\"\noptions = {{ start = \"/bin/{name}\" }}\n\
+                 monitor = {{ interval = \"1s\", timeout = \"3s\" }}"
+            );
+        }
+        let first = names.iter().find(|n| !n.is_empty()).copied().unwrap_or_default();
+        text + &format!(
+            "[[group]]\nname = \"front\"\nmembers = [\"vip\", \"web\"]\nprefer = {{ {first} = 10 }}\n"
+        )
+    }
+}
+
+fn nodes(members: usize, witnesses: usize) -> Vec<NodeShape> {
+    let node = |(n, is_witness): (usize, bool)| NodeShape { name: format!("n{n}"), is_witness };
+    let kinds = std::iter::repeat_n(false, members).chain(std::iter::repeat_n(true, witnesses));
+    (1..).zip(kinds).map(node).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_is_a_cluster_that_is_accepted_with_an_odd_number_of_voters() {
+        let mut voters = std::collections::BTreeSet::new();
+        for seed in 0..400 {
+            let shape = Shape::of_seed(&mut Rng::new(seed, 0));
+            let parsed = ha_config::parse("cluster.toml", &shape.text(ADDRESS));
+            let config =
+                parsed.unwrap_or_else(|d| panic!("{}\n{}", d.render(false), shape.text(ADDRESS))).config;
+            assert_eq!(config.voters().len() % 2, 1, "{shape:?}");
+            voters.insert(config.voters().len());
+        }
+        assert_eq!(voters, [1, 3, 5, 7, 9].into());
+    }
+}

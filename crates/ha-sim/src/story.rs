@@ -1,0 +1,171 @@
+//! One life: faults by the schedule, then everything is mended, and the cluster must be well within a bound and stay so.
+
+use crate::act::{Agents, Disk, Switch};
+use crate::rng::Rng;
+use crate::schedule::{LIFE_MS, Schedule};
+use crate::shape::Shape;
+use crate::tally::Tally;
+use crate::world::{MS, S, Violation, World, forget_snapshots};
+use ha_consensus::Limits;
+use ha_model::AdminRequest;
+
+/// After mending, all is well within: the waits for unseen nodes, for a fence's retry and for power on, and again.
+const WELL_WITHIN: u64 = 150 * S;
+/// Then it stays so for this long.
+const CALM: u64 = 20 * S;
+
+/// Small bounds, so that logs are compacted and snapshots sent in short lives.
+#[must_use]
+pub fn limits() -> Limits {
+    Limits { log_tail: 16, snapshot_after: 48, ..Limits::default() }
+}
+
+/// What came of a life.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The first rule that was broken.
+    pub broken: Option<Violation>,
+    /// What occurred.
+    pub tally: Tally,
+    /// Over every line of the journal and its time.
+    pub hash: u64,
+    /// The end of the journal.
+    pub journal: Vec<String>,
+}
+
+/// Shape and schedule of a seed.
+#[must_use]
+pub fn of_seed(seed: u64) -> (Shape, Schedule) {
+    let shape = Shape::of_seed(&mut Rng::new(seed, 0));
+    let schedule = Schedule::of_seed(&mut Rng::new(seed, 1), &shape);
+    (shape, schedule)
+}
+
+/// Lives it. The seed says what neither shape nor schedule say: every delay.
+#[must_use]
+pub fn live(seed: u64, shape: &Shape, schedule: &Schedule, is_told: bool) -> Outcome {
+    forget_snapshots();
+    let mut world = World::new(seed, shape);
+    world.is_told = is_told;
+    // A core's own assertion ends the daemon in the field; here it ends the life.
+    let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let begin = world.t;
+        for entry in &schedule.0 {
+            world.run_until(begin + entry.at_ms * MS, |_| false);
+            if world.broken.is_some() {
+                return;
+            }
+            world.act(&entry.act);
+        }
+        world.run_until(begin + LIFE_MS * MS, |_| false);
+        world.mend();
+        world.check_replicas();
+    }));
+    if let Err(panic) = lived {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
+        world.fail("abort", text);
+    }
+    world.tally.simulated_ns = world.t - S;
+    Outcome {
+        broken: world.broken.take(),
+        tally: world.tally.clone(),
+        hash: world.hash,
+        journal: world.journal.iter().cloned().collect(),
+    }
+}
+
+impl World {
+    /// Everything is mended, by an operator where it needs one; then the cluster is well in time (L1 to L4), and stays so (L6, L7).
+    fn mend(&mut self) {
+        if self.broken.is_some() {
+            return;
+        }
+        self.tell("MEND everything".into());
+        self.is_healed = true;
+        self.moments.clear();
+        (self.switch, self.agents) = (Switch::Sound, Agents::Sound);
+        self.net.mend();
+        self.ledger.lied_off.clear();
+        for id in self.names() {
+            self.thaw(&id);
+            let disk = &mut self.host(&id).disk;
+            disk.how = Disk::Sound;
+            if disk.has_failed {
+                self.kill_daemon(&id);
+            }
+        }
+        let end = self.t + WELL_WITHIN;
+        let mut round = 0;
+        while !self.is_settled(end) {
+            if self.broken.is_some() {
+                return;
+            }
+            if self.t >= end {
+                let why = self.why_not_well().unwrap_or_else(|| "it does not stay".to_owned());
+                let rule = if self.leaders_now().len() == 1 { "L2" } else { "L1" };
+                return self.fail(rule, format!("not well {} s after mending: {why}", WELL_WITHIN / S));
+            }
+            round += 1;
+            for id in self.names() {
+                if !self.hosts[&id].is_on && self.t - self.hosts[&id].off_since > 15 * S {
+                    self.power_on(&id);
+                }
+            }
+            if round == 1 || round == 8 {
+                self.operator();
+                self.cycle_the_ended();
+            }
+        }
+        let (owners, messages) = (self.all_owners(), self.tally.messages);
+        let begin = self.t;
+        self.run_until(begin + CALM, |_| false);
+        if owners != self.all_owners() {
+            self.fail("L6", "something moved although nothing happened".to_owned());
+        }
+        // Tests of fence paths go on: a few messages for each node and minute.
+        let bound = 40 * self.hosts.len() as u64 * CALM / (10 * S);
+        let sent = self.tally.messages - messages;
+        if sent > bound {
+            self.fail("L7", format!("{sent} messages in {} s of calm, {bound} are plenty", CALM / S));
+        }
+    }
+
+    fn is_settled(&mut self, end: u64) -> bool {
+        let next = (self.t + 3 * S).min(end);
+        self.run_until(next, World::is_well) && {
+            let owners = self.all_owners();
+            let then = self.t + 5 * S;
+            self.run_until(then, |_| false);
+            self.is_well() && owners == self.all_owners()
+        }
+    }
+
+    /// Hosts that live on although they were taken for off, after a switch that lied: a human cuts them.
+    fn cycle_the_ended(&mut self) {
+        let Some(leader) = self.leaders_now().first().cloned().filter(|_| self.has_lied) else { return };
+        for id in self.names() {
+            let boot = self.incarnation(&id);
+            let says = self.hosts[&leader].node().and_then(|n| n.state().node(&id));
+            if self.hosts[&id].is_on && says.is_some_and(|r| r.has_ended(boot)) {
+                self.power_off(&id);
+                self.power_on(&id);
+            }
+        }
+    }
+
+    /// Takes back what operators asked, releases what is held, makes anew what failed.
+    fn operator(&mut self) {
+        let Some(leader) = self.leaders_now().first().cloned() else { return };
+        for node in self.names() {
+            self.note_help(&node);
+            self.ask(&leader, AdminRequest::NodeOnline { node: node.clone() });
+            self.ask(&leader, AdminRequest::FenceOn { node });
+        }
+        for name in self.shape.instances() {
+            self.ask(&leader, AdminRequest::ResourceStart { resource: name.as_str().into() });
+        }
+        self.ask(&leader, AdminRequest::ResourceCleanup { resource: None, node: None });
+        self.ask(&leader, AdminRequest::FenceTest { node: None });
+    }
+}

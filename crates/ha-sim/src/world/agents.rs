@@ -1,0 +1,91 @@
+//! What agents of resources truly do.
+
+use super::{MS, World};
+use crate::act::Agents;
+use ha_core::{AgentOp, AgentOutcome, AgentRun, Input};
+use ha_model::{EffectId, InstanceId, NodeId};
+
+impl World {
+    /// How long a run takes; one that hangs is killed at its time-out.
+    pub(super) fn agent_takes(&mut self, run: &AgentRun) -> u64 {
+        let hangs = matches!(self.agents, Agents::Hanging(p) if self.rng.percent(u64::from(p)));
+        if hangs && run.op != AgentOp::Stop {
+            self.ledger.hanging.insert((run.instance.clone(), run.id));
+            return run.timeout.as_nanos() as u64;
+        }
+        let is_long = self.rng.percent(5);
+        (if is_long { self.rng.range(300, 3000) } else { self.rng.range(1, 60) }) * MS
+    }
+
+    /// Something runs on a host from now on (S1).
+    pub(super) fn begins(&mut self, id: &NodeId, instance: &InstanceId) {
+        self.check_begins(id, instance);
+        self.host(id).running.insert(instance.clone());
+        self.tell(format!("{instance} RUNS on {id}"));
+    }
+
+    pub(super) fn agent_ends(&mut self, id: &NodeId, effect: EffectId) {
+        let now = self.hosts[id].clock.at(self.t);
+        let Some(daemon) = &mut self.host(id).daemon else { return };
+        let Some(run) = daemon.runs.remove(&effect) else { return };
+        let (term, has_grant) = (daemon.node.votes().term(), daemon.grant.is_some_and(|g| now < g));
+        if run.term < term {
+            self.tally.sequence("late agent of an old term");
+        }
+        let instance = run.run.instance.clone();
+        let hung = self.ledger.hanging.remove(&(instance.clone(), effect));
+        let dice = self.rng.range(0, 99);
+        let (fails, lies) = match self.agents {
+            Agents::Failing(p) => (dice < u64::from(p), false),
+            Agents::Lying(p) => (false, dice < u64::from(p)),
+            Agents::Sound | Agents::Hanging(_) => (false, false),
+        };
+        let is_running = self.hosts[id].running.contains(&instance);
+        let timed_out = || AgentOutcome::Failed { why: "it did not end in time".into() };
+        let outcome = match run.run.op {
+            AgentOp::Start if run.is_cancelled || hung => {
+                if dice < 50 {
+                    self.begins(id, &instance);
+                }
+                if hung { timed_out() } else { AgentOutcome::Cancelled }
+            }
+            AgentOp::Start if run.run.needs_grant && !has_grant && !is_running => AgentOutcome::GrantLapsed,
+            AgentOp::Start if fails && dice.is_multiple_of(3) => {
+                AgentOutcome::NeverStarted { why: "no program".into() }
+            }
+            AgentOp::Start if fails && dice % 3 == 1 => timed_out(),
+            AgentOp::Start => {
+                self.begins(id, &instance);
+                if fails { AgentOutcome::Failed { why: "half of it".into() } } else { AgentOutcome::Running }
+            }
+            AgentOp::Stop if run.is_cancelled => AgentOutcome::Cancelled,
+            AgentOp::Stop if fails && dice == 0 => {
+                self.host(id).has_stop_failed = true;
+                AgentOutcome::Failed { why: "it does not stop".into() }
+            }
+            AgentOp::Stop => {
+                if self.host(id).running.remove(&instance) {
+                    self.tell(format!("{instance} stopped on {id}"));
+                }
+                AgentOutcome::NotRunning
+            }
+            AgentOp::Monitor | AgentOp::Probe if run.is_cancelled => AgentOutcome::Cancelled,
+            AgentOp::Monitor if hung || (fails && dice == 0) => timed_out(),
+            AgentOp::Probe if hung => timed_out(),
+            // What runs is called dead; what is dead and called alive is an agent that breaks its contract.
+            AgentOp::Monitor if lies => AgentOutcome::NotRunning,
+            AgentOp::Monitor | AgentOp::Probe if is_running => AgentOutcome::Running,
+            AgentOp::Monitor | AgentOp::Probe => AgentOutcome::NotRunning,
+        };
+        self.step(id, Input::AgentDone { id: effect, outcome });
+    }
+
+    pub(super) fn kill_process(&mut self, id: &NodeId, instance: &InstanceId) {
+        if self.hosts[id].is_frozen || !self.host(id).running.remove(instance) {
+            return;
+        }
+        self.tell(format!("KILL {instance} on {id}"));
+        let how = "was killed by signal 9".to_owned();
+        self.step(id, Input::ProcessExited { instance: instance.clone(), how });
+    }
+}

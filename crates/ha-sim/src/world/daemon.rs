@@ -1,0 +1,227 @@
+//! Starting and ending a host, and the daemon on it.
+
+use super::clock::Clock;
+use super::host::Daemon;
+use super::{Due, MS, S, World};
+use crate::act;
+use crate::shape::ADDRESS;
+use ha_core::node::Codec;
+use ha_core::{AgentOp, ClusterState, Input, Node, Restored, Setup};
+use ha_model::{BootNs, Incarnation, LogEntry, NodeId, Now, SessionId, StoreId, WallMs};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+thread_local! {
+    /// Snapshots are kept as they are; their bytes are a number. One life at a time on a thread.
+    static SNAPSHOTS: RefCell<Vec<ClusterState>> = const { RefCell::new(Vec::new()) };
+}
+
+fn encode(state: &ClusterState) -> Vec<u8> {
+    SNAPSHOTS.with_borrow_mut(|all| {
+        all.push(state.clone());
+        (all.len() as u64 - 1).to_le_bytes().to_vec()
+    })
+}
+
+fn decode(bytes: &[u8]) -> Result<ClusterState, String> {
+    let at = u64::from_le_bytes(bytes.try_into().map_err(|_| "eight bytes".to_owned())?);
+    SNAPSHOTS.with_borrow(|all| all.get(at as usize).cloned().ok_or("no such snapshot".to_owned()))
+}
+
+fn size(_: &LogEntry) -> usize {
+    64
+}
+
+/// Snapshots of the life before are forgotten.
+pub(crate) fn forget_snapshots() {
+    SNAPSHOTS.with_borrow_mut(Vec::clear);
+}
+
+impl World {
+    pub(crate) fn power_on(&mut self, id: &NodeId) {
+        let (t, uptime) = (self.t, self.rng.range(0, 30 * S));
+        let delay = self.rng.range(50 * MS, 1500 * MS);
+        let host = self.host(id);
+        if host.is_on {
+            return;
+        }
+        host.is_on = true;
+        host.goes_off_at = None;
+        host.has_stop_failed = false;
+        host.boots += 1;
+        host.clock = Clock::booted(t, uptime, host.ppm);
+        let boot = host.boots;
+        self.tell(format!("POWER ON {id}"));
+        self.at(delay, Due::Boot { node: id.clone(), boot });
+    }
+
+    pub(crate) fn power_off(&mut self, id: &NodeId) {
+        let t = self.t;
+        self.note_gone(id);
+        let host = self.host(id);
+        if !host.is_on {
+            return;
+        }
+        (host.is_on, host.off_since, host.is_frozen) = (false, t, false);
+        host.running.clear();
+        host.forget_daemon();
+        self.tell(format!("POWER OFF {id}"));
+    }
+
+    pub(crate) fn kill_daemon(&mut self, id: &NodeId) {
+        if self.hosts[id].daemon.is_none() || self.hosts[id].is_frozen {
+            return;
+        }
+        self.note_gone(id);
+        self.note_restart(id);
+        // A start that was under way has done its work, or never does it, or does it before the next daemon ends it.
+        let host = &self.hosts[id];
+        let (boot, session) = (host.boots, host.last_session);
+        let runs = host.daemon.as_ref().map(|d| &d.runs).into_iter().flat_map(|r| r.values());
+        let starts: Vec<_> =
+            runs.filter(|r| r.run.op == AgentOp::Start).map(|r| r.run.instance.clone()).collect();
+        for instance in starts {
+            match self.rng.range(0, 3) {
+                0 => self.begins(id, &instance),
+                1 => {
+                    let after = self.rng.range(0, 2000) * MS;
+                    self.at(after, Due::Survivor { node: id.clone(), boot, session, instance });
+                }
+                _ => {}
+            }
+        }
+        self.host(id).forget_daemon();
+        let delay = self.rng.range(100 * MS, 4000 * MS);
+        self.tell(format!("KILL daemon of {id}"));
+        self.at(delay, Due::Boot { node: id.clone(), boot });
+    }
+
+    pub(crate) fn freeze(&mut self, id: &NodeId, stops_clock: bool) {
+        let t = self.t;
+        self.note_freeze(id);
+        let host = self.host(id);
+        if host.is_on && !host.is_frozen {
+            host.is_frozen = true;
+            if stops_clock {
+                host.clock.stop(t);
+            }
+            self.tell(format!("{} {id}", if stops_clock { "PAUSE" } else { "FREEZE" }));
+        }
+    }
+
+    pub(crate) fn thaw(&mut self, id: &NodeId) {
+        let t = self.t;
+        let host = self.host(id);
+        if !host.is_frozen {
+            return;
+        }
+        host.is_frozen = false;
+        host.clock.go_on(t);
+        host.thawed_at = host.clock.at(t);
+        let parked = std::mem::take(&mut host.parked);
+        self.tell(format!("THAW {id}"));
+        // Heartbeats that have arrived are taken before anybody is judged.
+        let (beats, others): (Vec<_>, Vec<_>) =
+            parked.into_iter().partition(|d| matches!(d, Due::Beat { .. }));
+        let take = |due| match due {
+            Due::Beat { to, keys, beat } => self.take_beat(&to, keys, *beat),
+            _ => None,
+        };
+        let beats = beats.into_iter().filter_map(take).collect();
+        self.step(id, Input::Beats(beats));
+        for due in others {
+            self.at(0, due);
+        }
+        let t = self.t;
+        let Some(daemon) = &mut self.host(id).daemon else { return };
+        let session = daemon.session;
+        daemon.wake = Some(t);
+        self.at(0, Due::SendBeats { node: id.clone(), session });
+        self.at(0, Due::Wake { node: id.clone(), at: t });
+    }
+
+    pub(super) fn boot_daemon(&mut self, id: &NodeId) {
+        self.mend_disk_before_start(id);
+        let (now, t) = (self.now(id), self.t);
+        let index = 1 + self.shape.nodes.iter().position(|n| n.name == id.as_str()).unwrap_or(0) as u128;
+        let text = self.shape.text(ADDRESS);
+        let config = Arc::new(ha_config::parse("cluster.toml", &text).expect("shapes are valid").config);
+        let (beat, seed) = (config.timing.beat.as_nanos() as u64, self.rng.draw());
+        let host = self.host(id);
+        host.sessions += 1;
+        let session = SessionId((host.sessions << 96) | index);
+        host.last_session = session;
+        host.incarnation = Incarnation((host.boots << 100) | index);
+        let store = &host.disk.stored;
+        let votes = match &store.snapshot {
+            None => ha_consensus::Restored::Fresh { voters: config.voters(), learners: config.learners() },
+            Some(snapshot) => ha_consensus::Restored::Intact {
+                hard: store.hard.clone(),
+                snapshot: snapshot.clone(),
+                log: store.log.values().cloned().collect(),
+                peers: store.peers.clone(),
+            },
+        };
+        let setup = Setup {
+            me: id.clone(),
+            incarnation: host.incarnation,
+            session,
+            store: host.disk.id,
+            file_name: "cluster.toml".into(),
+            file_text: text,
+            config,
+            codec: Codec { encode_state: encode, decode_state: decode, entry_size: size },
+            limits: crate::story::limits(),
+            seed,
+        };
+        let node =
+            Node::new(setup, Restored { votes, acted: store.acted }, now).expect("what was stored is whole");
+        host.daemon = Some(Daemon {
+            node: Box::new(node),
+            session,
+            started_at: host.clock.at(t),
+            runs: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            valid_until: BootNs(0),
+            heard: BTreeMap::new(),
+            last_step: now.boot,
+            grant: None,
+            lease: None,
+            wake: None,
+            replies: BTreeMap::new(),
+            checked: 0,
+            known: BTreeSet::new(),
+            delivered: BTreeMap::new(),
+        });
+        self.tell(format!("daemon of {id} starts"));
+        self.step(id, Input::Tick);
+        self.at(beat / 100, Due::SendBeats { node: id.clone(), session });
+    }
+
+    /// A disk that failed is mended, replaced or restored while no daemon uses it.
+    fn mend_disk_before_start(&mut self, id: &NodeId) {
+        let serial = 1_000 + self.rng.range(0, 1 << 40);
+        let disk = &mut self.host(id).disk;
+        (disk.free_at, disk.has_failed) = (0, false);
+        match disk.how {
+            act::Disk::Failing => disk.how = act::Disk::Sound,
+            act::Disk::Wiped => {
+                disk.replace(StoreId(u128::from(serial)));
+                self.tell(format!("the disk of {id} is empty"));
+            }
+            act::Disk::Older => {
+                disk.restore();
+                disk.how = act::Disk::Sound;
+                self.tell(format!("the disk of {id} is an older copy"));
+            }
+            act::Disk::Sound | act::Disk::Slow | act::Disk::Hanging | act::Disk::Copied => {}
+        }
+    }
+
+    pub(crate) fn now(&self, id: &NodeId) -> Now {
+        let host = &self.hosts[id];
+        let wall = 1_700_000_000_000 + (self.t / MS) as i64 + host.wall_s * 1000;
+        Now { boot: host.clock.at(self.t), wall: WallMs(wall) }
+    }
+}

@@ -1,0 +1,167 @@
+//! A step of a core, and what becomes of its effects.
+
+use super::disk::Write;
+use super::host::Run;
+use super::{Due, MS, World};
+use crate::act::{self, Moment, Switch};
+use ha_core::{Effect, FenceRun, Input, PeerMessage};
+use ha_fencing::CallAction;
+use ha_model::{NodeId, SessionId};
+
+impl World {
+    pub(crate) fn step(&mut self, id: &NodeId, input: Input) {
+        let now = self.now(id);
+        let host = self.host(id);
+        if host.is_frozen {
+            return;
+        }
+        let Some(daemon) = &mut host.daemon else { return };
+        daemon.last_step = now.boot;
+        let session = daemon.session;
+        daemon.lease = daemon.node.votes().lease_until();
+        let order = match &input {
+            Input::Message { message, .. } => match &**message {
+                PeerMessage::Order(order) => Some(order.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let effects = daemon.node.step(now, input);
+        if let Some(what) = order.and_then(|order| self.check_order(id, &order, &effects)) {
+            self.fail("S6", what);
+        }
+        for effect in effects {
+            if self.hosts[id].is_session(session) {
+                self.effect(id, session, effect);
+            }
+        }
+        self.check(id);
+    }
+
+    pub(super) fn persisted(&mut self, id: &NodeId) {
+        let disk = &mut self.host(id).disk;
+        let Some(write) = disk.writes.pop_front() else { return };
+        let effect = write.id;
+        if disk.how == act::Disk::Failing {
+            disk.has_failed = true;
+            return self.step(id, Input::PersistFailed { id: effect, why: "no space left on device".into() });
+        }
+        disk.write(write);
+        self.step(id, Input::Persisted(effect));
+    }
+
+    fn effect(&mut self, id: &NodeId, session: SessionId, effect: Effect) {
+        let node = id.clone();
+        let t = self.t;
+        match effect {
+            Effect::Persist { id: effect, votes, acted } => {
+                let is_slow = self.hosts[id].disk.how == act::Disk::Slow && self.rng.percent(20);
+                let takes =
+                    if is_slow { self.rng.range(50, 800) * MS } else { self.rng.range(200, 3000) * 1000 };
+                let disk = &mut self.host(id).disk;
+                disk.writes.push_back(Write { id: effect, votes, acted, since: t });
+                disk.free_at = disk.free_at.max(t) + takes;
+                let after = disk.free_at - t;
+                self.at(after, Due::Persisted { node, session });
+            }
+            Effect::Send { to, message } => {
+                self.check_message(id, &message);
+                self.send(id, &to, message);
+            }
+            Effect::Beat { valid_until, bodies, is_urgent } => {
+                self.check_grants(id, &bodies);
+                if let Some(daemon) = &mut self.host(id).daemon {
+                    (daemon.bodies, daemon.valid_until) = (bodies, valid_until);
+                }
+                if is_urgent {
+                    self.send_beats(id);
+                }
+            }
+            Effect::Grant { until } => {
+                self.check_grant(id, until);
+                if let Some(daemon) = &mut self.host(id).daemon {
+                    daemon.grant = Some(until);
+                }
+            }
+            Effect::RunAgent(run) => {
+                self.check_start(id, &run);
+                let (effect, takes) = (run.id, self.agent_takes(&run));
+                let is_start = run.op == ha_core::AgentOp::Start;
+                if let Some(daemon) = &mut self.host(id).daemon {
+                    let term = daemon.node.votes().term();
+                    daemon.known.insert(run.instance.clone());
+                    daemon.runs.insert(effect, Run { run, is_cancelled: false, term });
+                }
+                self.at(takes, Due::Agent { node, session, id: effect });
+                if is_start {
+                    self.moment(Moment::StartBegun);
+                }
+            }
+            Effect::CancelAgent { id: effect } => {
+                let after = self.rng.range(1, 20) * MS;
+                let run = self.host(id).daemon.as_mut().and_then(|d| d.runs.get_mut(&effect));
+                if let Some(run) = run {
+                    run.is_cancelled = true;
+                    self.at(after, Due::Agent { node, session, id: effect });
+                }
+            }
+            Effect::RunFence(run) => self.fence_begins(id, session, run),
+            Effect::AdminReply { id: request, reply } => {
+                if let Some(daemon) = &mut self.host(id).daemon {
+                    daemon.replies.insert(request, *reply);
+                }
+            }
+            Effect::Tell(event) => self.told(id, &event),
+            Effect::TellLocal(notice) => self.tell(format!("    {id} (local): {}", notice.text())),
+            Effect::Deadline(at) => {
+                let host = self.host(id);
+                let at = host.clock.when(at).max(t + 1);
+                if let Some(daemon) = &mut host.daemon
+                    && daemon.wake.is_none_or(|w| at < w)
+                {
+                    daemon.wake = Some(at);
+                    self.at(at - t, Due::Wake { node, at });
+                }
+            }
+            // The agent is killed; what it has sent is on its way.
+            Effect::CancelFence { id: effect } => {
+                if self.rng.percent(50) {
+                    self.ledger.cancelled.insert((node, effect));
+                }
+            }
+            Effect::ConfigInForce(_) => {}
+            Effect::KeepPlannerInput(input) => self.fail("S20", format!("planner failed: {}", input.why)),
+            Effect::Halt { why } => self.fail("S16", format!("{id} halted: {why}")),
+        }
+    }
+
+    /// The agent asks the switch; its word comes back, or the call is given up.
+    fn fence_begins(&mut self, id: &NodeId, session: SessionId, run: FenceRun) {
+        let target = self.shape.at_outlet(&run.plug).map(|n| NodeId::from(n.name.as_str()));
+        if let Some(target) = target.filter(|_| run.action == CallAction::Off) {
+            self.check_off(id, &target);
+        }
+        let takes = match self.switch {
+            Switch::Sound
+            | Switch::Mute
+            | Switch::Failing
+            | Switch::Charged
+            | Switch::Cycling
+            | Switch::Miswired
+            | Switch::Lying => self.rng.range(2, 60),
+            Switch::Dead => 1000,
+            Switch::Slow => self.rng.range(300, 2600),
+        } * MS;
+        let limit = run.timeout.as_nanos() as u64;
+        let (node, device) = (id.clone(), run.device.to_string());
+        if takes > limit {
+            // Given up; what was asked happens later.
+            self.tally.sequence("switch answers late");
+            self.at(takes, Due::Late { plug: run.plug.clone(), action: run.action });
+        }
+        let after = takes.min(limit);
+        let (plug, action) = (run.plug, if takes > limit { CallAction::Status } else { run.action });
+        self.fences_given_up(id, run.id, takes > limit);
+        self.at(after, Due::Fence { node, session, id: run.id, device, plug, action });
+    }
+}

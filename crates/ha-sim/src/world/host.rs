@@ -1,0 +1,110 @@
+//! One host: its power, its clock, its disk, what runs on it, and its daemon.
+
+use super::Due;
+use super::clock::Clock;
+use super::disk::Disk;
+use ha_core::{AgentRun, BeatBody, Node};
+use ha_model::{AdminReply, BootNs, EffectId, Incarnation, InstanceId, NodeId, SessionId, StoreId, Term};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An agent's run under way.
+pub struct Run {
+    pub run: AgentRun,
+    pub is_cancelled: bool,
+    /// The daemon's term when it began.
+    pub term: Term,
+}
+
+/// What ends with the daemon.
+pub struct Daemon {
+    pub node: Box<Node>,
+    pub session: SessionId,
+    pub started_at: BootNs,
+    pub runs: BTreeMap<EffectId, Run>,
+    pub bodies: BTreeMap<NodeId, BeatBody>,
+    pub valid_until: BootNs,
+    /// Newest sending time heard, by peer and link.
+    pub heard: BTreeMap<(NodeId, u8), BootNs>,
+    pub last_step: BootNs,
+    pub grant: Option<BootNs>,
+    /// Until when it led surely, before its last step.
+    pub lease: Option<BootNs>,
+    pub wake: Option<u64>,
+    pub replies: BTreeMap<u64, AdminReply>,
+    /// Entries through here were compared with what others applied.
+    pub checked: u64,
+    /// What was probed or started in this session.
+    pub known: BTreeSet<InstanceId>,
+    /// When each peer's stream delivers next: messages keep their order.
+    pub delivered: BTreeMap<NodeId, u64>,
+}
+
+/// One host.
+pub struct Host {
+    pub daemon: Option<Daemon>,
+    pub is_on: bool,
+    pub off_since: u64,
+    /// Power goes only then, though the switch said off.
+    pub goes_off_at: Option<u64>,
+    pub is_frozen: bool,
+    pub clock: Clock,
+    pub ppm: i32,
+    pub wall_s: i64,
+    pub boots: u128,
+    pub sessions: u128,
+    /// Of the daemon that ran last.
+    pub last_session: SessionId,
+    pub incarnation: Incarnation,
+    /// Instances that truly run here.
+    pub running: BTreeSet<InstanceId>,
+    pub disk: Disk,
+    pub thawed_at: BootNs,
+    /// A stop failed here in this boot: what runs on is the watchdog's.
+    pub has_stop_failed: bool,
+    /// What arrived while it stood still.
+    pub parked: Vec<Due>,
+}
+
+impl Host {
+    pub fn new(index: u128) -> Self {
+        Self {
+            daemon: None,
+            is_on: false,
+            off_since: 0,
+            goes_off_at: None,
+            is_frozen: false,
+            clock: Clock::booted(0, 0, 0),
+            ppm: 0,
+            wall_s: 0,
+            boots: 0,
+            sessions: 0,
+            last_session: SessionId(0),
+            incarnation: Incarnation(0),
+            running: BTreeSet::new(),
+            disk: Disk::new(StoreId(index)),
+            thawed_at: BootNs(0),
+            has_stop_failed: false,
+            parked: vec![],
+        }
+    }
+
+    pub fn node(&self) -> Option<&Node> {
+        self.daemon.as_ref().map(|d| &*d.node)
+    }
+
+    pub fn leads(&self) -> bool {
+        self.node().is_some_and(|n| n.votes().is_leader())
+    }
+
+    pub fn is_session(&self, session: SessionId) -> bool {
+        self.daemon.as_ref().is_some_and(|d| d.session == session)
+    }
+
+    /// The daemon is gone with all it had in memory, and its writes that were not durable.
+    pub fn forget_daemon(&mut self) {
+        self.daemon = None;
+        self.disk.writes.clear();
+        self.parked.clear();
+        self.thawed_at = BootNs(0);
+    }
+}

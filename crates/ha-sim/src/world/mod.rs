@@ -1,0 +1,332 @@
+//! The world: one queue of what happens next, and the hosts it happens to. Shells are as bad as real ones: writes become
+//! durable late and in order, agents take their time and are killed with their daemon, every host has a clock of its
+//! own that starts anew with each boot.
+//!
+//! Must not know: how the core works; it carries out effects and brings their results back. Invariant: the same shape,
+//! schedule and seed give the same events (S15).
+
+mod acts;
+mod agents;
+mod clock;
+mod daemon;
+mod disk;
+mod effects;
+mod host;
+mod net;
+mod power;
+mod sights;
+
+use crate::act::{Act, Agents, Moment, Switch};
+use crate::check::Ledger;
+use crate::rng::Rng;
+use crate::shape::Shape;
+use crate::tally::Tally;
+pub(crate) use daemon::forget_snapshots;
+use ha_core::{BeatIn, Input, PeerMessage};
+use ha_fencing::CallAction;
+use ha_model::{EffectId, InstanceId, NodeId, SessionId};
+pub(crate) use host::{Daemon, Host};
+use net::Net;
+use std::collections::{BTreeMap, VecDeque};
+
+pub(crate) const MS: u64 = 1_000_000;
+pub(crate) const S: u64 = 1000 * MS;
+
+/// Lines of the journal that a failure shows.
+const JOURNAL_MAX: usize = 400;
+
+/// What happens next.
+#[derive(Clone, Debug)]
+pub(crate) enum Due {
+    Message {
+        to: NodeId,
+        from: NodeId,
+        epoch: u64,
+        message: Box<PeerMessage>,
+    },
+    Stream {
+        to: NodeId,
+        input: Input,
+    },
+    Beat {
+        to: NodeId,
+        keys: (SessionId, SessionId),
+        beat: Box<BeatIn>,
+    },
+    SendBeats {
+        node: NodeId,
+        session: SessionId,
+    },
+    Persisted {
+        node: NodeId,
+        session: SessionId,
+    },
+    Agent {
+        node: NodeId,
+        session: SessionId,
+        id: EffectId,
+    },
+    /// The fence agent's word reaches its daemon.
+    Fence {
+        node: NodeId,
+        session: SessionId,
+        id: EffectId,
+        device: String,
+        plug: String,
+        action: CallAction,
+    },
+    Wake {
+        node: NodeId,
+        at: u64,
+    },
+    Boot {
+        node: NodeId,
+        boot: u128,
+    },
+    /// The switch does what it was asked, though nobody waits for its answer any more.
+    Late {
+        plug: String,
+        action: CallAction,
+    },
+    /// What a killed daemon's agent left behind does its work all the same.
+    Survivor {
+        node: NodeId,
+        boot: u128,
+        session: SessionId,
+        instance: InstanceId,
+    },
+    /// The switch switches on what it has switched off.
+    CycledOn {
+        plug: String,
+    },
+    /// A supply has lost its charge.
+    Discharged {
+        node: NodeId,
+        boot: u128,
+    },
+    /// An act whose moment has come.
+    Sudden,
+    Net,
+}
+
+/// A rule was broken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// `S1` to `L7`.
+    pub rule: &'static str,
+    /// What was seen.
+    pub what: String,
+}
+
+/// The world.
+pub struct World {
+    pub(crate) t: u64,
+    queue: BTreeMap<(u64, u64), Due>,
+    seq: u64,
+    pub(crate) rng: Rng,
+    pub(crate) shape: Shape,
+    pub(crate) hosts: BTreeMap<NodeId, Host>,
+    pub(crate) net: Net,
+    /// By device.
+    pub(crate) switch: Switch,
+    pub(crate) agents: Agents,
+    /// From here on what rests on a truthful switch is not judged.
+    pub(crate) has_lied: bool,
+    pub(crate) is_healed: bool,
+    pub(crate) moments: Vec<(Moment, Act)>,
+    sudden: VecDeque<Act>,
+    pub(crate) ledger: Ledger,
+    pub(crate) tally: Tally,
+    pub(crate) broken: Option<Violation>,
+    pub(crate) journal: VecDeque<String>,
+    pub(crate) hash: u64,
+    /// Voters of the first membership that forgot what they wrote, or will.
+    pub(crate) forgetful: Vec<NodeId>,
+    asked: u64,
+    /// Lines go to standard output as they come.
+    pub(crate) is_told: bool,
+}
+
+impl World {
+    /// All hosts are switched on.
+    #[must_use]
+    pub fn new(seed: u64, shape: &Shape) -> Self {
+        let mut world = World {
+            t: S,
+            queue: BTreeMap::new(),
+            seq: 0,
+            rng: Rng::new(seed, 2),
+            shape: shape.clone(),
+            hosts: BTreeMap::new(),
+            net: Net::new(shape.links),
+            switch: Switch::Sound,
+            agents: Agents::Sound,
+            has_lied: false,
+            is_healed: false,
+            moments: vec![],
+            sudden: VecDeque::new(),
+            ledger: Ledger::default(),
+            tally: Tally { seeds: 1, ..Tally::default() },
+            broken: None,
+            journal: VecDeque::new(),
+            hash: 0xCBF2_9CE4_8422_2325,
+            forgetful: vec![],
+            asked: 0,
+            is_told: false,
+        };
+        for (index, node) in (1..).zip(&shape.nodes) {
+            world.hosts.insert(node.name.as_str().into(), Host::new(index));
+        }
+        for id in world.names() {
+            world.power_on(&id);
+        }
+        world.at(0, Due::Net);
+        world
+    }
+
+    pub(crate) fn at(&mut self, after: u64, due: Due) {
+        self.seq += 1;
+        self.queue.insert((self.t + after, self.seq), due);
+    }
+
+    /// FNV-1a over whatever tells one life from another.
+    pub(crate) fn mix(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+    }
+
+    pub(crate) fn tell(&mut self, line: String) {
+        self.mix(line.as_bytes());
+        self.mix(&self.t.to_le_bytes());
+        let line = format!("{:>9.3} {line}", (self.t - S) as f64 / S as f64);
+        if self.is_told {
+            println!("{line}");
+        }
+        if self.journal.len() >= JOURNAL_MAX {
+            self.journal.pop_front();
+        }
+        self.journal.push_back(line);
+    }
+
+    /// A rule is broken: the first is what counts.
+    pub(crate) fn fail(&mut self, rule: &'static str, what: String) {
+        if self.broken.is_none() {
+            self.tell(format!("BROKEN {rule}: {what}"));
+            self.broken = Some(Violation { rule, what });
+        }
+    }
+
+    pub(crate) fn names(&self) -> Vec<NodeId> {
+        self.hosts.keys().cloned().collect()
+    }
+
+    pub(crate) fn host(&mut self, id: &NodeId) -> &mut Host {
+        self.hosts.get_mut(id).expect("a host of this world")
+    }
+
+    /// Runs until a time, or until it is done or broken; true where it is done.
+    pub(crate) fn run_until(&mut self, end: u64, done: impl Fn(&World) -> bool) -> bool {
+        let mut looked = 0;
+        while self.broken.is_none() {
+            // Looking costs more than most events: often enough.
+            if self.t >= looked + 20 * MS {
+                looked = self.t;
+                if done(self) {
+                    return true;
+                }
+            }
+            let Some((&key, _)) = self.queue.first_key_value() else { return false };
+            if key.0 > end {
+                self.t = end;
+                return done(self);
+            }
+            let due = self.queue.remove(&key).expect("just seen");
+            self.t = self.t.max(key.0);
+            self.net.t = self.t;
+            self.tally.events += 1;
+            self.happen(due);
+        }
+        false
+    }
+
+    fn happen(&mut self, due: Due) {
+        let node = match &due {
+            Due::Message { to, .. } | Due::Beat { to, .. } | Due::Stream { to, .. } => to.clone(),
+            Due::SendBeats { node, .. }
+            | Due::Persisted { node, .. }
+            | Due::Agent { node, .. }
+            | Due::Fence { node, .. }
+            | Due::Wake { node, .. }
+            | Due::Survivor { node, .. }
+            | Due::Boot { node, .. } => node.clone(),
+            Due::CycledOn { plug } => return self.switched(plug, CallAction::On),
+            Due::Late { plug, action } => return self.switched(plug, *action),
+            Due::Discharged { node, boot } => return self.discharged(&node.clone(), *boot),
+            Due::Sudden => return self.sudden(),
+            Due::Net => return self.tend_net(),
+        };
+        let host = self.host(&node);
+        if !host.is_on {
+            return;
+        }
+        if host.is_frozen {
+            if !matches!(due, Due::Wake { .. } | Due::SendBeats { .. }) {
+                host.parked.push(due);
+            }
+            return;
+        }
+        self.happen_at(&node, due);
+    }
+
+    fn happen_at(&mut self, node: &NodeId, due: Due) {
+        let is_session = |w: &Self, session| w.hosts[node].is_session(session);
+        match due {
+            Due::Message { from, epoch, message, .. } => {
+                if self.net.is_epoch(node, &from, epoch) {
+                    self.note_message(node, &message);
+                    self.step(node, Input::Message { from, message });
+                }
+            }
+            Due::Stream { input, .. } => self.step(node, input),
+            Due::Beat { keys, beat, .. } => {
+                if let Some(beat) = self.take_beat(node, keys, *beat) {
+                    self.step(node, Input::Beats(vec![beat]));
+                }
+            }
+            Due::SendBeats { session, .. } if is_session(self, session) => {
+                self.send_beats(node);
+                let pause = if self.shape.is_fast { 15 * MS } else { 100 * MS };
+                self.at(pause, Due::SendBeats { node: node.clone(), session });
+            }
+            Due::Persisted { session, .. } if is_session(self, session) => self.persisted(node),
+            Due::Agent { session, id, .. } if is_session(self, session) => self.agent_ends(node, id),
+            Due::Fence { session, id, device, plug, action, .. } if is_session(self, session) => {
+                self.fence_ends(node, id, &device, &plug, action);
+            }
+            Due::Wake { at, .. } => {
+                if let Some(daemon) = &mut self.host(node).daemon
+                    && daemon.wake == Some(at)
+                {
+                    daemon.wake = None;
+                    self.step(node, Input::Tick);
+                }
+            }
+            // The next daemon ends it with the rest of its group.
+            Due::Survivor { boot, session, instance, .. } => {
+                let host = &self.hosts[node];
+                if host.boots == boot && host.daemon.is_none() && host.last_session == session {
+                    self.begins(node, &instance);
+                }
+            }
+            Due::Boot { boot, .. } => {
+                let host = &self.hosts[node];
+                if host.boots == boot && host.daemon.is_none() {
+                    self.boot_daemon(node);
+                }
+            }
+            Due::SendBeats { .. } | Due::Persisted { .. } | Due::Agent { .. } | Due::Fence { .. } => {}
+            Due::CycledOn { .. } | Due::Late { .. } | Due::Discharged { .. } | Due::Sudden | Due::Net => {}
+        }
+    }
+}
