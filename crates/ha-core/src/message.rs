@@ -4,7 +4,7 @@ use ha_consensus::{BeatPart, Message};
 use ha_fencing::{AttemptReport, DevicePlan, LevelPlan, PathTestReport};
 use ha_membership::Hears;
 use ha_model::{
-    AdminReply, AdminRequest, BootNs, Incarnation, InstanceId, LogEntry, NodeId, Observed, OrderStamp,
+    AdminReply, AdminRequest, BootNs, Incarnation, Index, InstanceId, LogEntry, NodeId, Observed, OrderStamp,
     PlanId, ResourceConfig, SessionId, Term,
 };
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,8 @@ pub struct ExecOrder {
     pub target: NodeId,
     /// On the executor's clock: not begun after that. An order that was stuck on its way may be for a boot that is over.
     pub valid_until: BootNs,
+    /// What the leader had applied: an executor that has applied as much, and knows of no open request, cuts nobody.
+    pub position: Index,
     /// What.
     pub what: ExecJob,
 }

@@ -166,7 +166,9 @@ impl World {
                 })
             }
             PeerMessage::ExecOrder(order) => {
-                let is_newer = |h: &Host| h.node().is_some_and(|n| n.votes().is_leader() && n.votes().term() > order.term);
+                let is_newer = |h: &Host| {
+                    h.node().is_some_and(|n| n.votes().is_leader() && n.votes().term() > order.term)
+                };
                 let newer = self.hosts.iter().find(|(_, h)| is_newer(h));
                 newer.map(|(other, _)| {
                     let (what, target, term) = (&order.what, &order.target, order.term);
@@ -281,7 +283,6 @@ impl World {
             Notice::FenceRequested { .. } => self.moment(crate::act::Moment::FenceRequested),
             Notice::FenceProven { node, .. } => self.judge_proof(id, node),
             Notice::NodeJoined { node, incarnation, .. } => self.judge_join(id, node, *incarnation),
-            Notice::PowerOn { node } => self.judge_power_on(node),
             _ => {}
         }
     }
@@ -306,7 +307,7 @@ impl World {
     }
 
     /// S9: a node is not cut and switched on again and again.
-    fn judge_power_on(&mut self, node: &NodeId) {
+    pub(crate) fn judge_power_on(&mut self, node: &NodeId) {
         let t = self.t;
         let times = self.ledger.switched_on.entry(node.clone()).or_default();
         times.retain(|at| t - at < WINDOW);

@@ -98,6 +98,14 @@ impl Shape {
         self.nodes.get(at.checked_sub(1)?).filter(|n| !n.is_witness)
     }
 
+    /// Who votes when the cluster is formed: witnesses too, and of an even number one less.
+    #[must_use]
+    pub fn voters(&self) -> Vec<String> {
+        let parsed = ha_config::parse("cluster.toml", &self.text(ADDRESS));
+        let voters = parsed.map(|p| p.config.voters()).unwrap_or_default();
+        voters.iter().map(ToString::to_string).collect()
+    }
+
     /// The outlet that one is mistaken for.
     #[must_use]
     pub fn after_outlet(&self, plug: &str) -> String {

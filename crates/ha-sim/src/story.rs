@@ -7,7 +7,7 @@ use crate::shape::Shape;
 use crate::tally::Tally;
 use crate::world::{MS, S, Violation, World, forget_snapshots};
 use ha_consensus::Limits;
-use ha_model::AdminRequest;
+use ha_model::{AdminReply, AdminRequest};
 
 /// After mending, all is well within: the waits for unseen nodes, for a fence's retry and for power on, and again.
 const WELL_WITHIN: u64 = 150 * S;
@@ -102,6 +102,7 @@ impl World {
                 return;
             }
             if self.t >= end {
+                self.tell_status();
                 let why = self.why_not_well().unwrap_or_else(|| "it does not stay".to_owned());
                 let rule = if self.leaders_now().len() == 1 { "L2" } else { "L1" };
                 return self.fail(rule, format!("not well {} s after mending: {why}", WELL_WITHIN / S));
@@ -129,6 +130,21 @@ impl World {
         if sent > bound {
             self.fail("L7", format!("{sent} messages in {} s of calm, {bound} are plenty", CALM / S));
         }
+    }
+
+    /// What the leader says of what is not as wished.
+    fn tell_status(&mut self) {
+        let Some(leader) = self.leaders_now().first().cloned() else { return };
+        let id = self.ask(&leader, AdminRequest::Status);
+        let reply = self.host(&leader).daemon.as_mut().and_then(|d| d.replies.remove(&id));
+        let Some(AdminReply::Status(view)) = reply else { return };
+        let nodes = view.nodes.iter().map(|n| format!("{} {}: {:?}", n.name, n.state, n.why));
+        let rows = view.resources.iter().map(|r| format!("{} {} on {:?}: {:?}", r.name, r.state, r.node, r.why));
+        for line in nodes.chain(rows).collect::<Vec<_>>() {
+            self.tell(format!("STATUS {line}"));
+        }
+        let unfinished = self.hosts[&leader].node().and_then(ha_core::Node::unfinished);
+        self.tell(format!("STATUS unfinished: {unfinished:?}"));
     }
 
     fn is_settled(&mut self, end: u64) -> bool {

@@ -5,7 +5,7 @@ use super::Node;
 use crate::effect::{Effect, FenceRun};
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
 use ha_fencing::{Attempt, Call, CallAction, CallId, CallOutcome, DevicePlan, PathTest, Step};
-use ha_model::{AgentName, BootNs, EffectId, NodeId, Now, Term};
+use ha_model::{AgentName, BootNs, EffectId, Index, NodeId, Now, Term};
 use std::collections::BTreeMap;
 
 /// Jobs at a time on one executor: every path of a 32-node cluster could be tested at once.
@@ -67,6 +67,8 @@ impl PowerOn {
 struct RunningJob {
     leader: NodeId,
     target: NodeId,
+    /// What the leader had applied when it ordered.
+    position: Index,
     machine: Machine,
     run: Option<(EffectId, CallId)>,
     wakes_at: Option<BootNs>,
@@ -139,11 +141,27 @@ impl Node {
         let job = RunningJob {
             leader: from.clone(),
             target: order.target,
+            position: order.position,
             machine,
             run: None,
             wakes_at: Some(now.boot),
         };
         self.executor.jobs.insert(key, job);
+    }
+
+    /// A request that our own log shows closed, by another boot of the target above all: the leader's word that calls the cut
+    /// off may come later than the cut would.
+    fn leave_closed_requests(&mut self) {
+        let is_closed = |job: &RunningJob| {
+            matches!(job.machine, Machine::Cut(_))
+                && self.applied >= job.position
+                && self.state.fence_of(&job.target).is_none()
+        };
+        let closed: Vec<_> =
+            self.executor.jobs.iter().filter(|(_, j)| is_closed(j)).map(|(_, j)| j.target.clone()).collect();
+        if !closed.is_empty() {
+            self.cancel_jobs(|_, job| matches!(job.machine, Machine::Cut(_)) && closed.contains(&job.target));
+        }
     }
 
     fn cancel_jobs(&mut self, which: impl Fn(Term, &RunningJob) -> bool) {
@@ -173,6 +191,7 @@ impl Node {
     pub(super) fn executor_duties(&mut self, now: Now) {
         let term = self.raft.term();
         self.cancel_jobs(|t, _| t < term); // S3: a newer leader reads back from scratch
+        self.leave_closed_requests();
         let due: Vec<_> = self
             .executor
             .jobs

@@ -75,7 +75,8 @@ impl Node {
         lead.next_job += 1;
         lead.jobs.retain(|_, (e, old)| e != executor || !old.is_like(&job));
         lead.jobs.insert(number, (executor.clone(), job));
-        let order = ExecOrder { term: lead.term, job: number, target: target.clone(), valid_until, what };
+        let (term, position, target) = (lead.term, self.applied, target.clone());
+        let order = ExecOrder { term, job: number, target, valid_until, position, what };
         lead.keep_order(&order);
         lead.to_order.insert(number, (executor.clone(), order));
     }

@@ -3,9 +3,9 @@
 
 use super::Node;
 use super::fence_drive::FenceClock;
+use super::jobs::Job;
 use super::orders::QueuedOrder;
 use super::paths::PathClock;
-use super::jobs::Job;
 use super::power::PowerClock;
 use crate::message::ExecOrder;
 use ha_model::{

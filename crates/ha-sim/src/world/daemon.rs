@@ -211,12 +211,28 @@ impl World {
                 self.tell(format!("the disk of {id} is empty"));
             }
             act::Disk::Older => {
-                disk.restore();
                 disk.how = act::Disk::Sound;
-                self.tell(format!("the disk of {id} is an older copy"));
+                if self.is_copy_told_apart(id) {
+                    self.host(id).disk.restore();
+                    self.tell(format!("the disk of {id} is an older copy"));
+                }
             }
             act::Disk::Sound | act::Disk::Slow | act::Disk::Hanging | act::Disk::Copied => {}
         }
+    }
+
+    /// Whether no quorum with this host is without one that remembers how far its store had promised. A copy that nobody in a
+    /// quorum can tell from the store itself is outside of what votes can survive, as a majority that forgets is.
+    fn is_copy_told_apart(&self, id: &NodeId) -> bool {
+        let disk = &self.hosts[id].disk;
+        let Some(mark) = disk.copied_mark() else { return false };
+        let knows = |host: &super::Host| {
+            host.disk.stored.peers.iter().any(|p| p.node == *id && p.store == disk.id && p.mark > mark)
+        };
+        let voters = self.shape.voters();
+        let others = voters.iter().filter(|v| v.as_str() != id.as_str());
+        let ignorant = others.filter(|v| !knows(&self.hosts[&NodeId::from(v.as_str())])).count();
+        mark == disk.stored.hard.mark() || ignorant < voters.len() / 2
     }
 
     pub(crate) fn now(&self, id: &NodeId) -> Now {

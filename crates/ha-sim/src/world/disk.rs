@@ -1,7 +1,7 @@
 //! A host's disk at the level of whole writes: what was acknowledged is there after a crash, what was not may be lost.
 
 use crate::act;
-use ha_consensus::{HardState, PeerMemory, Persist, Snapshot};
+use ha_consensus::{HardState, Mark, PeerMemory, Persist, Snapshot};
 use ha_model::{EffectId, LogEntry, PlanId, StoreId, Term};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -81,6 +81,11 @@ impl Disk {
     /// Whether a copy was made: there is an older state to come back to.
     pub fn has_copy(&self) -> bool {
         self.copy.is_some()
+    }
+
+    /// How far the copy has promised.
+    pub fn copied_mark(&self) -> Option<Mark> {
+        self.copy.as_ref().map(|c| c.hard.mark())
     }
 
     /// Somebody puts the copy in its place.

@@ -213,6 +213,9 @@ impl World {
     pub(crate) fn fail(&mut self, rule: &'static str, what: String) {
         if self.broken.is_none() {
             self.tell(format!("BROKEN {rule}: {what}"));
+            for line in self.side_by_side() {
+                self.tell(line);
+            }
             self.broken = Some(Violation { rule, what });
         }
     }

@@ -84,10 +84,6 @@ impl Net {
         }
     }
 
-    pub fn is_sound(&self) -> bool {
-        self.is_whole() && self.loss == 0 && self.double == 0 && self.late_ms <= 1
-    }
-
     pub fn mend(&mut self) {
         self.heal();
         (self.loss, self.double, self.late_ms) = (0, 0, 1);

@@ -80,6 +80,9 @@ impl World {
             }
             (Some(target), CallAction::On, how) => {
                 self.tell(format!("switch: {id} asks ON of {target}"));
+                if !self.hosts[&target].is_on {
+                    self.judge_power_on(&target);
+                }
                 self.switched(plug, action);
                 if how == Switch::Mute { failed("cut off") } else { CallOutcome::Done }
             }

@@ -4,7 +4,7 @@ use super::world::World;
 use super::{S, formed};
 use crate::message::{ExecJob, ExecOrder, PeerMessage};
 use ha_fencing::{DevicePlan, LevelPlan};
-use ha_model::{AdminReply, AdminRequest, Notice, Term};
+use ha_model::{AdminReply, AdminRequest, Index, Notice, Term};
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
@@ -88,7 +88,10 @@ fn an_executor_cuts_nobody_by_other_devices_or_by_an_order_that_comes_late() {
         [(9001, [7; 32], soon, false), (9002, ours, late, false), (9003, ours, soon, true)]
     {
         let what = ExecJob::Cut(vec![LevelPlan { level: 1, devices: vec![plan(path_hash)] }]);
-        let order = ExecOrder { term: world.term(), job, target: "alpha".into(), valid_until, what };
+        // Of an entry that the executor does not have yet: it cannot know better.
+        let position = Index(u64::MAX);
+        let order =
+            ExecOrder { term: world.term(), job, target: "alpha".into(), valid_until, position, what };
         world.deliver(leader.as_str(), executor.as_str(), PeerMessage::ExecOrder(order));
         world.run(S / 2);
         assert_eq!(!world.power_of("alpha"), is_cut, "job {job}: {:?}", world.journal);
