@@ -68,10 +68,11 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
     pub(crate) fn election_deadline(&self) -> Option<BootNs> {
         match &self.state {
             State::Follower => {
-                if !self.may_stand() || !self.hears_quorum() {
+                let silent = self.contact + self.settings.t_lost;
+                // Who is heard is counted when it matters: a leader that speaks is most of a life.
+                if !self.may_stand() || (self.now >= silent && !self.hears_quorum()) {
                     return None;
                 }
-                let silent = self.contact + self.settings.t_lost;
                 let turn = if self.now < silent || self.attempts > 0 {
                     silent
                 } else {

@@ -19,10 +19,13 @@ pub(crate) const MISSES_TOLD: usize = 4;
 impl<P: Clone + PartialEq + Debug> Raft<P> {
     /// Voters that this node did not hear within `t_lost`: those of the lowest names, for its beats.
     pub(crate) fn misses(&self, now: BootNs) -> Vec<NodeId> {
-        let silent = |node: &NodeId| {
-            *node != self.settings.node && !self.peers.heard_within(node, now, self.settings.t_lost)
+        let silent = |node: &&NodeId| {
+            **node != self.settings.node && !self.peers.heard_within(node, now, self.settings.t_lost)
         };
-        self.membership().voter_nodes().into_iter().filter(silent).take(MISSES_TOLD).collect()
+        let mut silent: Vec<&NodeId> = self.membership().voters_of_both().filter(silent).collect();
+        silent.sort();
+        silent.dedup();
+        silent.into_iter().take(MISSES_TOLD).cloned().collect()
     }
 
     /// How long a voter waits, from when it last heard a leader, for a better candidate than the one that asks; and how

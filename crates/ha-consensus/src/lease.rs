@@ -18,15 +18,13 @@ use std::time::Duration;
 const DRIFT_DIVISOR: u32 = 100;
 
 impl<P: Clone + PartialEq + Debug> Raft<P> {
-    /// Raft's part of the next beat to `to`.
+    /// Raft's part of the next beats, by receiver.
     #[must_use]
-    pub fn beat_part(&self, now: BootNs, to: &NodeId) -> BeatPart {
+    pub fn beat_parts(&self, now: BootNs) -> impl Fn(&NodeId) -> BeatPart + '_ {
         // Only what is durable is told: a beat is a promise too.
         let durable_term = self.durable.hard.term;
         let follows = match &self.state {
-            State::Follower => {
-                self.leader.as_ref() == Some(to) && durable_term == self.hard.term && !self.durable.failed
-            }
+            State::Follower => durable_term == self.hard.term && !self.durable.failed,
             State::PreCandidate(_) | State::Candidate(_) | State::Leader(_) | State::Failed => false,
         };
         let ack = self.leader_sent.filter(|_| follows).map(|your_sent_at| Ack {
@@ -35,18 +33,19 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             cancelled: self.lock.cancelled,
             promise: self.promise,
         });
-        BeatPart {
+        let all = BeatPart {
             identity: self.identity,
             term: durable_term,
             leads: self.is_leader(),
             commit: self.commit,
             cancelled: self.cancelled_transfers(),
-            ack,
+            ack: None,
             last_acked: self.durable.hard.mark(),
             hears_leader: self.is_leader()
                 || (self.leader.is_some() && now.since(self.contact) < self.settings.t_lost),
             misses: self.misses(now),
-        }
+        };
+        move |to| BeatPart { ack: ack.filter(|_| self.leader.as_ref() == Some(to)), ..all.clone() }
     }
 
     /// A beat of `from` arrived, which `from` sent at `sent_at` by its own clock. The transport has proven that it

@@ -104,6 +104,11 @@ impl Membership {
         self.voter_nodes().union(&self.learners).cloned().collect()
     }
 
+    /// Nodes of one set after the other: those of both come twice.
+    pub(crate) fn voters_of_both(&self) -> impl Iterator<Item = &NodeId> {
+        self.sets().flat_map(BTreeMap::keys)
+    }
+
     /// All nodes that vote in either set.
     #[must_use]
     pub fn voter_nodes(&self) -> BTreeSet<NodeId> {

@@ -63,7 +63,7 @@ impl Shape {
         Self {
             nodes: nodes(members, witnesses),
             links: if rng.percent(30) { 2 } else { 1 },
-            is_fast: rng.percent(15),
+            is_fast: rng.percent(8),
             has_second_level: rng.percent(20),
             is_supply_shared: members > 2 && rng.percent(5),
             holds_charge: rng.percent(20),

@@ -139,7 +139,8 @@ impl World {
         let reply = self.host(&leader).daemon.as_mut().and_then(|d| d.replies.remove(&id));
         let Some(AdminReply::Status(view)) = reply else { return };
         let nodes = view.nodes.iter().map(|n| format!("{} {}: {:?}", n.name, n.state, n.why));
-        let rows = view.resources.iter().map(|r| format!("{} {} on {:?}: {:?}", r.name, r.state, r.node, r.why));
+        let rows =
+            view.resources.iter().map(|r| format!("{} {} on {:?}: {:?}", r.name, r.state, r.node, r.why));
         for line in nodes.chain(rows).collect::<Vec<_>>() {
             self.tell(format!("STATUS {line}"));
         }

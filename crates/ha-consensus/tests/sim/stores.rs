@@ -176,7 +176,7 @@ fn a_failed_write_ends_all_acknowledgement() {
     run(&mut world, 5 * T_LOST_MS);
     assert_eq!(world.sent_by(leader), sent, "S16: not a word");
     let new = world.leader().expect("the others go on");
-    let part = raft(&world, leader).beat_part(world.hosts[leader].clock(world.t), &world.hosts[new].id);
+    let part = raft(&world, leader).beat_parts(world.hosts[leader].clock(world.t))(&world.hosts[new].id);
     assert!(part.ack.is_none() && !part.leads, "S16: no acknowledgement by beat either");
     world.crash(leader);
     world.start(leader);

@@ -281,7 +281,7 @@ impl World {
             let peer = self.hosts[to].id.clone();
             let host = &mut self.hosts[i];
             let now = host.clock(self.t);
-            let part = host.raft.as_ref().unwrap().beat_part(now, &peer);
+            let part = host.raft.as_ref().unwrap().beat_parts(now)(&peer);
             // The sending thread may still hold what the core gave it one beat ago.
             let before = host.beats.insert(peer, part.clone());
             let part = before.filter(|_| stale).unwrap_or(part);

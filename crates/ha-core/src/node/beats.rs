@@ -65,12 +65,10 @@ impl Node {
             .is_some_and(|r| r.status == NodeStatus::Condemned && r.incarnation == Some(incarnation))
     }
 
-    /// The leader's side of the grant: to members in the boot that the log knows, nobody else (S18).
-    pub(super) fn granted_to(&self, node: &NodeId, now: Now) -> Option<Incarnation> {
+    /// The leader's side of the grant: to members in the boot that the log knows, nobody else (S18). Only a leader that
+    /// leads surely grants.
+    fn granted_to(&self, node: &NodeId) -> Option<Incarnation> {
         let lead = self.lead.as_ref()?;
-        if !lead.is_serving || self.raft.lease_until().is_none_or(|l| l <= now.boot) {
-            return None;
-        }
         let record = self.state.node(node)?;
         let is_doubted = lead.is_lost_proposed(node);
         (record.status == NodeStatus::Member && !is_doubted).then_some(record.incarnation).flatten()
@@ -78,7 +76,9 @@ impl Node {
 
     pub(super) fn grant_and_beats(&mut self, now: Now) {
         let timing = self.config.timing;
-        if self.granted_to(&self.setup.me.clone(), now) == Some(self.setup.incarnation)
+        let may_grant = self.leads_surely(now);
+        if may_grant
+            && self.granted_to(&self.setup.me) == Some(self.setup.incarnation)
             && let Some(sent_at) = self.raft.lease_sent()
         {
             // Our own grant counts, as everybody's, from when the heartbeat was sent that a quorum acknowledged.
@@ -91,19 +91,20 @@ impl Node {
         let hears = self.hears(now);
         let positions = self.positions;
         let streams = self.own_streams();
+        let votes = self.raft.beat_parts(now.boot);
         let bodies = self
             .config
             .nodes
             .keys()
             .filter(|id| **id != self.setup.me)
             .map(|id| {
-                let granted = self.granted_to(id, now);
+                let granted = self.granted_to(id).filter(|_| may_grant);
                 // A grant counts from a time of the boot that it is for, or not at all.
                 let core_ack = self.core_acks.get(id).filter(|(i, _)| granted.is_none_or(|g| g == *i));
                 let body = BeatBody {
                     incarnation: self.setup.incarnation,
                     session: self.setup.session,
-                    votes: self.raft.beat_part(now.boot, id),
+                    votes: votes(id),
                     positions,
                     hears,
                     streams,

@@ -9,11 +9,12 @@ use super::paths::PathClock;
 use super::power::PowerClock;
 use crate::message::ExecOrder;
 use ha_model::{
-    BootNs, DeviceId, Entry, FenceId, Index, InstanceId, Level, LogEntry, NodeId, Now, OrderStamp, PlanId,
-    SessionId, Term,
+    BootNs, ClusterConfig, DeviceId, Entry, FenceId, Index, InstanceId, Level, LogEntry, NodeId, Now,
+    OrderStamp, PlanId, SessionId, Term,
 };
 use ha_scheduler::Report;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// What was proposed and is not applied yet: nothing is proposed twice.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -63,6 +64,8 @@ pub(super) struct Lead {
     pub fences: BTreeMap<FenceId, FenceClock>,
     pub power: BTreeMap<NodeId, PowerClock>,
     pub paths: BTreeMap<(DeviceId, NodeId, NodeId), PathClock>,
+    /// For whom by whom the clocks of `paths` were looked after last, under which configuration.
+    pub paths_of: Option<(Vec<NodeId>, Vec<NodeId>, Arc<ClusterConfig>)>,
     pub jobs: BTreeMap<u64, (NodeId, Job)>,
     pub next_job: u64,
     /// The orders to cut among `jobs`, to be repeated where a stream broke.
@@ -98,6 +101,7 @@ impl Lead {
             fences: BTreeMap::new(),
             power: BTreeMap::new(),
             paths: BTreeMap::new(),
+            paths_of: None,
             jobs: BTreeMap::new(),
             next_job: 1,
             cuts: BTreeMap::new(),
@@ -267,7 +271,7 @@ impl Node {
     }
 
     /// A leader that may have been deposed, or that does not know the newest state yet, does nothing.
-    fn leads_surely(&self, now: Now) -> bool {
+    pub(super) fn leads_surely(&self, now: Now) -> bool {
         self.lead.as_ref().is_some_and(|l| l.is_serving)
             && self.raft.lease_until().is_some_and(|l| l > now.boot)
     }

@@ -10,6 +10,7 @@ use ha_fencing::{DevicePlan, PathTestReport};
 use ha_model::{BootNs, ClusterConfig, DeviceId, Entry, NodeId, Now, PathDoubt, PathEvidence, Waiver};
 use ha_scheduler::NodeStatus;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A path as one executor tests it: device, target, executor.
@@ -71,13 +72,24 @@ impl Node {
         let up: Vec<_> = self.config.nodes.keys().filter(|id| is_up(id)).cloned().collect();
         let learns = self.config.timing.beat * EXECUTOR_LEARNS_BEATS;
         let Some(lead) = &mut self.lead else { return vec![] };
+        let executors: Vec<_> = up.iter().filter(|id| lead.ready.contains_key(*id)).cloned().collect();
+        let is_seen = lead.paths_of.as_ref().is_some_and(|(targets, by, config)| {
+            Arc::ptr_eq(config, &self.config) && *targets == up && *by == executors
+        });
+        let is_due = |((_, target, executor), clock): (&PathKey, &PathClock)| {
+            clock.wakes_at <= now.boot && up.contains(target) && executors.contains(executor)
+        };
+        if is_seen && !lead.paths.iter().any(is_due) {
+            return vec![]; // nearly always
+        }
+        lead.paths_of = Some((up.clone(), executors.clone(), Arc::clone(&self.config)));
         lead.paths.retain(|(device, target, _), _| {
             self.config.devices.get(device).is_some_and(|d| d.outlets.contains_key(target))
         });
         let mut due = Vec::new();
         for (device, spec) in &self.config.devices {
             for (target, plugs) in spec.outlets.iter().filter(|(t, _)| up.contains(t)) {
-                for executor in up.iter().filter(|e| *e != target && lead.ready.contains_key(*e)) {
+                for executor in executors.iter().filter(|e| *e != target) {
                     let clock = lead.paths.entry((device.clone(), target.clone(), executor.clone()));
                     let clock = clock.or_insert_with(|| PathClock::wait_until(now.boot, spec.path_hash));
                     if clock.path_hash != spec.path_hash {

@@ -4,7 +4,6 @@ use super::clock::Clock;
 use super::host::Daemon;
 use super::{Due, MS, S, World};
 use crate::act;
-use crate::shape::ADDRESS;
 use ha_core::node::Codec;
 use ha_core::{AgentOp, ClusterState, Input, Node, Restored, Setup};
 use ha_model::{BootNs, Incarnation, LogEntry, NodeId, Now, SessionId, StoreId, WallMs};
@@ -145,8 +144,7 @@ impl World {
         self.mend_disk_before_start(id);
         let (now, t) = (self.now(id), self.t);
         let index = 1 + self.shape.nodes.iter().position(|n| n.name == id.as_str()).unwrap_or(0) as u128;
-        let text = self.shape.text(ADDRESS);
-        let config = Arc::new(ha_config::parse("cluster.toml", &text).expect("shapes are valid").config);
+        let (text, config) = (self.text.clone(), Arc::clone(&self.config));
         let (beat, seed) = (config.timing.beat.as_nanos() as u64, self.rng.draw());
         let host = self.host(id);
         host.sessions += 1;

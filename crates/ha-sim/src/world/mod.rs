@@ -19,15 +19,16 @@ mod sights;
 use crate::act::{Act, Agents, Moment, Switch};
 use crate::check::Ledger;
 use crate::rng::Rng;
-use crate::shape::Shape;
+use crate::shape::{ADDRESS, Shape};
 use crate::tally::Tally;
 pub(crate) use daemon::forget_snapshots;
 use ha_core::{BeatIn, Input, PeerMessage};
 use ha_fencing::CallAction;
-use ha_model::{EffectId, InstanceId, NodeId, SessionId};
+use ha_model::{ClusterConfig, EffectId, InstanceId, NodeId, SessionId};
 pub(crate) use host::{Daemon, Host};
 use net::Net;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const S: u64 = 1000 * MS;
@@ -125,6 +126,9 @@ pub struct World {
     seq: u64,
     pub(crate) rng: Rng,
     pub(crate) shape: Shape,
+    /// The cluster file of every host, and what it says.
+    text: String,
+    config: Arc<ClusterConfig>,
     pub(crate) hosts: BTreeMap<NodeId, Host>,
     pub(crate) net: Net,
     /// By device.
@@ -151,7 +155,11 @@ impl World {
     /// All hosts are switched on.
     #[must_use]
     pub fn new(seed: u64, shape: &Shape) -> Self {
+        let text = shape.text(ADDRESS);
+        let config = Arc::new(ha_config::parse("cluster.toml", &text).expect("shapes are valid").config);
         let mut world = World {
+            text,
+            config: Arc::clone(&config),
             t: S,
             queue: BTreeMap::new(),
             seq: 0,
@@ -175,7 +183,9 @@ impl World {
             is_told: false,
         };
         for (index, node) in (1..).zip(&shape.nodes) {
-            world.hosts.insert(node.name.as_str().into(), Host::new(index));
+            let id: NodeId = node.name.as_str().into();
+            let id = config.nodes.get_key_value(&id).map_or(id.clone(), |(known, _)| known.clone());
+            world.hosts.insert(id, Host::new(index));
         }
         for id in world.names() {
             world.power_on(&id);
