@@ -79,7 +79,7 @@ pub fn command(options: &Options) -> Result<bool> {
 }
 
 /// What was built, for the head of the table.
-fn commit() -> String {
+pub fn commit() -> String {
     let git = |args: &[&str]| {
         let out = Command::new("git").current_dir(root()).args(args).output().ok()?;
         out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())

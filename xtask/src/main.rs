@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask tidy|test|demo|bench`.
+//! Developer commands: `cargo xtask tidy|test|demo|bench|sim`.
 //!
 //! Must not know: any crate of the project. It reads their sources and calls their programs.
 
@@ -6,6 +6,7 @@ mod bench;
 mod cargo;
 mod demo;
 mod error;
+mod sim;
 mod test;
 mod tidy;
 
@@ -30,6 +31,8 @@ enum Command {
     Demo(demo::Options),
     /// Measure failovers, and what idle and busy nodes do.
     Bench(bench::Options),
+    /// Lives of simulated clusters: the daemon's own core under every fault, from one seed.
+    Sim(sim::Options),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::command(&options),
         Command::Demo(options) => demo::command(&options),
         Command::Bench(options) => bench::command(&options),
+        Command::Sim(options) => sim::command(&options),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! Many lives on all cores, and what they add up to.
 
+use crate::Pace;
 use crate::story::{Outcome, live, of_seed};
 use crate::tally::Tally;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +33,7 @@ pub fn run(seeds: std::ops::Range<u64>, threads: usize, each: impl Fn(u64, &Outc
                         return;
                     }
                     let (shape, schedule) = of_seed(seed);
-                    let outcome = live(seed, &shape, &schedule, false);
+                    let outcome = live(seed, &shape, &schedule, Pace::Silent);
                     let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
                     total.tally += &outcome.tally;
                     if outcome.broken.is_some() {

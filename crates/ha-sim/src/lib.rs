@@ -15,4 +15,4 @@ pub mod story;
 pub mod tally;
 mod world;
 
-pub use world::Violation;
+pub use world::{Pace, Violation};

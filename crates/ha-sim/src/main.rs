@@ -1,66 +1,69 @@
 //! `ha-sim`: lives of simulated clusters, in batches or one at a time.
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use ha_sim::schedule::Schedule;
-use ha_sim::{batch, shrink, story};
+use ha_sim::{Pace, batch, shrink, story};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+/// Broken lives of a batch whose schedules are shrunk: each costs up to some hundred lives.
+const SHRUNK: usize = 2;
+
 /// Lives of simulated clusters: the daemon's own core under every fault that it must survive
 #[derive(Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "Exit code 0 when no rule was broken and everything that a batch must contain occurred, 1 when not, 2 for \
+    a mistake in the options."
+)]
 struct Options {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Subcommand)]
-enum What {
-    /// Live many seeds on all cores; ends with `N seeds, V violations`
-    Seeds {
-        /// How many
-        #[arg(default_value_t = 2000)]
-        seeds: u64,
-        /// The first
-        #[arg(long, default_value_t = 1)]
-        start: u64,
-        /// A row that stays zero does not fail the batch (a short one)
-        #[arg(long)]
-        allow_missing: bool,
-    },
-    /// Live one seed, every line of its journal shown as it comes
-    Seed {
-        /// Which
-        seed: u64,
-        /// This schedule instead of the seed's own
-        #[arg(long)]
-        schedule: Option<PathBuf>,
-        /// Only the schedule
-        #[arg(long)]
-        print_schedule: bool,
-        /// Leave out what is not needed to break the same rule
-        #[arg(long)]
-        shrink: bool,
-    },
+    /// Live this one, its journal shown as it comes
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Live so many on all cores; ends with `N seeds, V violations`
+    #[arg(long, default_value_t = 2000)]
+    seeds: u64,
+    /// The first seed of the batch
+    #[arg(long, default_value_t = 1)]
+    start: u64,
+    /// A row that stays zero does not fail the batch (a short one)
+    #[arg(long)]
+    allow_missing: bool,
+    /// With --seed: this schedule instead of the seed's own
+    #[arg(long, requires = "seed")]
+    schedule: Option<PathBuf>,
+    /// With --seed: only print its schedule
+    #[arg(long, requires = "seed")]
+    print_schedule: bool,
+    /// With --seed: wait for Enter after each act
+    #[arg(long, requires = "seed")]
+    step: bool,
+    /// With --seed: leave out of the schedule what is not needed to break the same rule
+    #[arg(long, requires = "seed")]
+    shrink: bool,
+    /// What was built, for the report of a failure
+    #[arg(long, default_value = "unknown")]
+    build: String,
 }
 
 fn main() -> ExitCode {
-    match Options::parse().what {
-        What::Seeds { seeds, start, allow_missing } => many(start..start + seeds, allow_missing),
-        What::Seed { seed, schedule, print_schedule, shrink } => one(seed, schedule, print_schedule, shrink)
-            .unwrap_or_else(|why| {
-                eprintln!("{why}");
-                ExitCode::from(2)
-            }),
+    let options = Options::parse();
+    match options.seed {
+        None => many(&options),
+        Some(seed) => one(seed, &options).unwrap_or_else(|why| {
+            eprintln!("ha-sim: {why}");
+            ExitCode::from(2)
+        }),
     }
 }
 
-fn many(seeds: std::ops::Range<u64>, allow_missing: bool) -> ExitCode {
+fn many(options: &Options) -> ExitCode {
     // Panics are outcomes of lives; they are shown with these.
     std::panic::set_hook(Box::new(|_| {}));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (begin, count) = (Instant::now(), seeds.end - seeds.start);
+    let begin = Instant::now();
+    let seeds = options.start..options.start.saturating_add(options.seeds);
     let batch = batch::run(seeds, threads, |seed, outcome| {
         if let Some(broken) = &outcome.broken {
             println!("seed {seed}: {}: {}", broken.rule, broken.what);
@@ -74,36 +77,49 @@ fn many(seeds: std::ops::Range<u64>, allow_missing: bool) -> ExitCode {
     if !missing.is_empty() {
         println!("never occurred: {}", missing.join(", "));
     }
-    for (seed, _) in &batch.broken {
-        println!("cargo xtask sim --seed {seed}");
+    for (seed, outcome) in &batch.broken {
+        println!("replay: cargo xtask sim --seed {seed}");
+        if let Some(broken) =
+            outcome.broken.as_ref().filter(|_| batch.broken.iter().take(SHRUNK).any(|(s, _)| s == seed))
+        {
+            let (shape, schedule) = story::of_seed(*seed);
+            let short = shrink::shrink(*seed, &shape, &schedule, broken.rule);
+            println!("seed {seed}, build {}: {} is broken by\n{short}", options.build, broken.rule);
+        }
     }
-    println!("{count} seeds, {} violations", batch.violations);
-    let is_good = batch.violations == 0 && (allow_missing || missing.is_empty());
+    println!("{} seeds, {} violations", options.seeds, batch.violations);
+    let is_good = batch.violations == 0 && (options.allow_missing || missing.is_empty());
     ExitCode::from(u8::from(!is_good))
 }
 
-fn one(seed: u64, from: Option<PathBuf>, print: bool, shrinks: bool) -> Result<ExitCode, String> {
+fn one(seed: u64, options: &Options) -> Result<ExitCode, String> {
     let (shape, mut schedule) = story::of_seed(seed);
-    if let Some(path) = from {
+    if let Some(path) = &options.schedule {
         let at = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
-        let text = std::fs::read_to_string(&path).map_err(|e| at(&e))?;
+        let text = std::fs::read_to_string(path).map_err(|e| at(&e))?;
         schedule = text.parse::<Schedule>().map_err(|e| at(&e))?;
     }
-    if print {
+    if options.print_schedule {
         print!("{schedule}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{shape:?}");
-    let outcome = story::live(seed, &shape, &schedule, !shrinks);
+    println!("{shape}");
+    let pace = match (options.shrink, options.step) {
+        (true, _) => Pace::Silent,
+        (false, true) => Pace::Steps,
+        (false, false) => Pace::Told,
+    };
+    let outcome = story::live(seed, &shape, &schedule, pace);
     println!("hash {:016x}", outcome.hash);
     let Some(broken) = outcome.broken else {
-        println!("no rule was broken");
+        println!("1 seeds, 0 violations");
         return Ok(ExitCode::SUCCESS);
     };
-    println!("{}: {}", broken.rule, broken.what);
-    if shrinks {
+    println!("seed {seed}, build {}: {}: {}", options.build, broken.rule, broken.what);
+    if options.shrink {
         let short = shrink::shrink(seed, &shape, &schedule, broken.rule);
         println!("{} of {} lines break it:\n{short}", short.0.len(), schedule.0.len());
     }
+    println!("1 seeds, 1 violations");
     Ok(ExitCode::FAILURE)
 }

@@ -1,7 +1,7 @@
 //! What a seed decides before anything happens: how large the cluster is, who votes, how power is wired, what runs.
 
 use crate::rng::Rng;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// A node of the cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -170,6 +170,21 @@ impl Shape {
         text + &format!(
             "[[group]]\nname = \"front\"\nmembers = [\"vip\", \"web\"]\nprefer = {{ {first} = 10 }}\n"
         )
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let witnesses = self.nodes.iter().filter(|n| n.is_witness).count();
+        write!(f, "{} members, {witnesses} witnesses, {} links", self.nodes.len() - witnesses, self.links)?;
+        let words = [
+            (self.is_fast, "fast"),
+            (self.has_second_level, "second level"),
+            (self.is_supply_shared, "n1 and n2 share a supply"),
+            (self.holds_charge, "supplies hold their charge"),
+        ];
+        words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| write!(f, ", {word}"))?;
+        write!(f, ", {} single resources", self.singles)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A shorter schedule that breaks the same rule: lines are left out as long as it still does (delta debugging, Zeller and
 //! Hildebrandt 2002).
 
+use crate::Pace;
 use crate::schedule::{Entry, Schedule};
 use crate::shape::Shape;
 use crate::story::live;
@@ -12,7 +13,7 @@ const TRIES_MAX: usize = 300;
 #[must_use]
 pub fn shrink(seed: u64, shape: &Shape, schedule: &Schedule, rule: &str) -> Schedule {
     let breaks = |entries: &[Entry]| {
-        let outcome = live(seed, shape, &Schedule(entries.to_vec()), false);
+        let outcome = live(seed, shape, &Schedule(entries.to_vec()), Pace::Silent);
         outcome.broken.is_some_and(|b| b.rule == rule)
     };
     let mut best = schedule.0.clone();

@@ -5,7 +5,7 @@ use crate::rng::Rng;
 use crate::schedule::{LIFE_MS, Schedule};
 use crate::shape::Shape;
 use crate::tally::Tally;
-use crate::world::{MS, S, Violation, World, forget_snapshots};
+use crate::world::{MS, Pace, S, Violation, World, forget_snapshots};
 use ha_consensus::Limits;
 use ha_model::{AdminReply, AdminRequest};
 
@@ -43,10 +43,10 @@ pub fn of_seed(seed: u64) -> (Shape, Schedule) {
 
 /// Lives it. The seed says what neither shape nor schedule say: every delay.
 #[must_use]
-pub fn live(seed: u64, shape: &Shape, schedule: &Schedule, is_told: bool) -> Outcome {
+pub fn live(seed: u64, shape: &Shape, schedule: &Schedule, pace: Pace) -> Outcome {
     forget_snapshots();
     let mut world = World::new(seed, shape);
-    world.is_told = is_told;
+    world.pace = pace;
     // A core's own assertion ends the daemon in the field; here it ends the life.
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let begin = world.t;
@@ -56,6 +56,7 @@ pub fn live(seed: u64, shape: &Shape, schedule: &Schedule, is_told: bool) -> Out
                 return;
             }
             world.act(&entry.act);
+            world.show();
         }
         world.run_until(begin + LIFE_MS * MS, |_| false);
         world.mend();

@@ -48,6 +48,8 @@ pub enum Stage {
     Tests,
     /// Examples in the documentation of the code.
     Doctests,
+    /// 2000 lives of simulated clusters (`cargo xtask sim`).
+    Sim,
     /// Clusters of real processes, judged from outside.
     Cluster,
     /// `cargo xtask demo --once`.

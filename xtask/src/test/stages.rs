@@ -6,7 +6,7 @@ use super::licences;
 use super::runner::{Which, doctests, run as run_tests};
 use crate::cargo::cargo;
 use crate::error::{Result, Trying};
-use crate::{demo, tidy};
+use crate::{demo, sim, tidy};
 use std::path::Path;
 use std::process::Command;
 
@@ -33,6 +33,7 @@ pub fn run(stage: Stage, programs: &Path) -> Result<Count> {
         Stage::Build => check(cargo().args(["build", "--locked", "--workspace", "--all-targets"])),
         Stage::Tests => run_tests(Which::Crates),
         Stage::Doctests => doctests(),
+        Stage::Sim => sim::batch().map(Count::of),
         Stage::Cluster => run_tests(Which::Clusters),
         Stage::Demo => demo::once(programs).map(Count::of),
     }

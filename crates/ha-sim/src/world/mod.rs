@@ -15,6 +15,7 @@ mod host;
 mod net;
 mod power;
 mod sights;
+mod table;
 
 use crate::act::{Act, Agents, Moment, Switch};
 use crate::check::Ledger;
@@ -110,6 +111,17 @@ pub(crate) enum Due {
     Net,
 }
 
+/// How a life is watched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pace {
+    /// Nobody looks.
+    Silent,
+    /// Lines go to standard output as they come, the hosts after each act.
+    Told,
+    /// After each act it waits for a line of standard input.
+    Steps,
+}
+
 /// A rule was broken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Violation {
@@ -147,8 +159,7 @@ pub struct World {
     /// Voters of the first membership that forgot what they wrote, or will.
     pub(crate) forgetful: Vec<NodeId>,
     asked: u64,
-    /// Lines go to standard output as they come.
-    pub(crate) is_told: bool,
+    pub(crate) pace: Pace,
 }
 
 impl World {
@@ -180,7 +191,7 @@ impl World {
             hash: 0xCBF2_9CE4_8422_2325,
             forgetful: vec![],
             asked: 0,
-            is_told: false,
+            pace: Pace::Silent,
         };
         for (index, node) in (1..).zip(&shape.nodes) {
             let id: NodeId = node.name.as_str().into();
@@ -210,7 +221,7 @@ impl World {
         self.mix(line.as_bytes());
         self.mix(&self.t.to_le_bytes());
         let line = format!("{:>9.3} {line}", (self.t - S) as f64 / S as f64);
-        if self.is_told {
+        if self.pace != Pace::Silent {
             println!("{line}");
         }
         if self.journal.len() >= JOURNAL_MAX {
@@ -219,13 +230,31 @@ impl World {
         self.journal.push_back(line);
     }
 
+    /// Shows the hosts, and waits for Enter where somebody steps through.
+    pub(crate) fn show(&mut self) {
+        if self.pace == Pace::Silent {
+            return;
+        }
+        println!("{}", self.side_by_side().join("\n"));
+        if self.pace == Pace::Steps {
+            let mut line = String::new();
+            let read = std::io::stdin().read_line(&mut line);
+            // At the end of the input the rest runs through.
+            if !matches!(read, Ok(n) if n > 0) {
+                self.pace = Pace::Told;
+            }
+        }
+    }
+
     /// A rule is broken: the first is what counts.
     pub(crate) fn fail(&mut self, rule: &'static str, what: String) {
         if self.broken.is_none() {
             self.tell(format!("BROKEN {rule}: {what}"));
-            for line in self.side_by_side() {
-                self.tell(line);
+            let table = self.side_by_side();
+            if self.pace != Pace::Silent {
+                println!("{}", table.join("\n"));
             }
+            self.journal.extend(table);
             self.broken = Some(Violation { rule, what });
         }
     }

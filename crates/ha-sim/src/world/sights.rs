@@ -77,34 +77,3 @@ impl World {
         node.unfinished()
     }
 }
-
-impl World {
-    /// All hosts, a line each: what a replay shows beside the journal.
-    pub(crate) fn side_by_side(&self) -> Vec<String> {
-        self.hosts.iter().map(|(id, host)| format!("{id:>5}: {}", self.line_of(host))).collect()
-    }
-
-    fn line_of(&self, host: &super::Host) -> String {
-        let power = match (host.is_on, host.is_frozen) {
-            (false, _) => "off",
-            (true, true) => "on, frozen",
-            (true, false) => "on",
-        };
-        let running: Vec<_> = host.running.iter().map(ToString::to_string).collect();
-        let Some(daemon) = &host.daemon else {
-            return format!("{power}, no daemon; runs {running:?}");
-        };
-        let votes = daemon.node.votes();
-        let left = daemon.grant.map_or(0, |g| g.0.saturating_sub(host.clock.at(self.t).0) / super::MS);
-        let leader = votes.leader().map_or("nobody", NodeId::as_str);
-        format!(
-            "{power}; {:?} in term {}, follows {leader}; log {:?}, applied {}; granted {left} ms; runs {running:?}; \
-             remembers {:?}",
-            votes.role(),
-            votes.term(),
-            votes.last_log(),
-            daemon.node.applied(),
-            host.disk.stored.peers.iter().map(|p| (p.node.as_str(), p.regressed, p.mark)).collect::<Vec<_>>(),
-        )
-    }
-}

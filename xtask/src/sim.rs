@@ -1,0 +1,51 @@
+//! `cargo xtask sim`: builds the simulator with all optimisation and hands over to it.
+//!
+//! Must not know: what is simulated; `ha-sim` does it.
+
+use crate::bench::commit;
+use crate::cargo::{cargo, target_dir};
+use crate::error::{Error, Result, Trying};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Seeds of the batch that every change must pass.
+const SEEDS: u32 = 2000;
+
+/// Options of `sim`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask sim --seeds 2000 --start 1     a batch on all cores; ends with `N seeds, V violations`\n  \
+    cargo xtask sim --seed 42                  one life, its journal, the nodes side by side\n  \
+    cargo xtask sim --seed 42 --step           the same, Enter after each act\n  \
+    cargo xtask sim --seed 42 --shrink         the shortest schedule that breaks the same rule\n\n\
+    `cargo xtask sim -- --help` lists all options of the simulator.")]
+pub struct Options {
+    /// Options of the simulator.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+/// Builds, then becomes `ha-sim`.
+pub fn command(options: &Options) -> Result<bool> {
+    let mut sim = simulator()?;
+    let source = sim.args(&options.words).exec();
+    Err(Error::Io { what: "start ha-sim".into(), source })
+}
+
+/// The batch of every change.
+pub fn batch() -> Result<bool> {
+    let mut sim = simulator()?;
+    sim.args(["--seeds", &SEEDS.to_string()]);
+    Ok(sim.status().trying(|| "start ha-sim".into())?.success())
+}
+
+fn simulator() -> Result<Command> {
+    let mut build = cargo();
+    build.args(["build", "--locked", "--profile", "sim", "--package", "ha-sim"]);
+    if !build.status().trying(|| "run cargo build".into())?.success() {
+        return Err(Error::Output { program: "cargo build".into(), why: "it failed".into() });
+    }
+    let mut command = Command::new(target_dir()?.join("sim").join("ha-sim"));
+    command.args(["--build", &commit()]);
+    Ok(command)
+}
