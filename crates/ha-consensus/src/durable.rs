@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::peers::PeerMemory;
 use crate::ready::{Persist, PersistId};
 use crate::settings::HardState;
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{Index, NodeId};
 use std::collections::VecDeque;
 
@@ -150,9 +151,13 @@ impl<P: Clone> Durable<P> {
                 install: self.install.take(),
                 held: Vec::new(),
             });
+            let mut written = hard.clone();
+            if sabotage::is(Sabotage::ForgetVote) {
+                written.voted_for = None;
+            }
             Persist {
                 id,
-                hard: hard.clone(),
+                hard: written,
                 snapshot: self.snapshot.take(),
                 reset_log: std::mem::take(&mut self.reset_log),
                 discard_through: self.discard_through.take(),

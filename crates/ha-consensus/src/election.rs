@@ -11,7 +11,8 @@ use crate::peers::BarReason;
 use crate::quorum::Outcome;
 use crate::ready::StepDown;
 use crate::state::{Ballot, State};
-use ha_model::{BootNs, NodeId, StoreId, Term};
+use ha_model::sabotage::{self, Sabotage};
+use ha_model::{BootNs, Index, NodeId, StoreId, Term};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -156,6 +157,9 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
 
     /// Whether this node must not vote now: it promised, or started less than a lease ago.
     pub(crate) fn locked(&self, token: Option<TransferToken>) -> bool {
+        if sabotage::is(Sabotage::BreakPromise) {
+            return false;
+        }
         self.now < self.started_at + self.settings.start_wait.max(self.settings.t_lease)
             || self.lock.forbids(self.now, token)
     }
@@ -204,7 +208,13 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             None => false,
         };
         let has_vote = !self.hard.no_vote || named == Some(self.settings.store);
-        !barred && has_vote && !self.durable.failed
+        !barred && has_vote && !self.durable.failed && !self.would_found_anew(last)
+    }
+
+    /// Whether a log that ends there would found a cluster that exists already: who has nothing, a replaced disk above all,
+    /// and one that never had anything are not two of three founders where the third has the log (S5).
+    pub(crate) fn would_found_anew(&self, last: LogPos) -> bool {
+        last.index == Index(0) && self.peers.know_history()
     }
 
     pub(crate) fn on_pre_vote(
@@ -280,8 +290,10 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             }
             self.enter_term(term, None);
         }
-        let free = self.hard.voted_for.as_ref().is_none_or(|v| v == from);
-        let granted = free && self.leader.is_none() && last >= self.log.last();
+        let free =
+            self.hard.voted_for.as_ref().is_none_or(|v| v == from) || sabotage::is(Sabotage::VoteTwice);
+        let is_long = last >= self.log.last() || sabotage::is(Sabotage::ShorterLogWins);
+        let granted = free && self.leader.is_none() && is_long;
         if granted {
             self.hard.voted_for = Some(from.clone());
             self.durable.touch();

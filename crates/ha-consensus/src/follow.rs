@@ -9,6 +9,7 @@ use crate::message::Body;
 use crate::node::{Incoming, Raft};
 use crate::ready::StepDown;
 use crate::state::State;
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{Index, NodeId, Term};
 use std::fmt::Debug;
 
@@ -111,6 +112,9 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         if matched > self.hard.acked {
             self.hard.acked = matched;
             self.durable.touch();
+        }
+        if sabotage::is(Sabotage::AckBeforeWrite) {
+            return self.send_free(leader, Body::AppendAck { matched });
         }
         self.send_held(leader, Body::AppendAck { matched });
     }

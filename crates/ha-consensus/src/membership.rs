@@ -5,6 +5,7 @@
 //! quorum of both sets.
 
 use crate::quorum::{self, Outcome};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{Index, NodeId, StoreId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,8 +46,9 @@ impl Membership {
     /// The membership that a new cluster is formed with: stores are bound later, by the log.
     #[must_use]
     pub fn formed(voters: &[NodeId], learners: &[NodeId]) -> Self {
+        let late: &[NodeId] = if sabotage::is(Sabotage::LearnersVote) { learners } else { &[] };
         Self {
-            voters: voters.iter().map(|n| (n.clone(), None)).collect(),
+            voters: voters.iter().chain(late).map(|n| (n.clone(), None)).collect(),
             outgoing: None,
             learners: learners.iter().cloned().collect(),
         }

@@ -303,6 +303,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
     pub(crate) fn may_stand(&self) -> bool {
         !self.hard.no_vote
             && !self.durable.failed
+            && !self.would_found_anew(self.log.last())
             && self.membership().accepts(&self.settings.node, self.settings.store)
     }
 

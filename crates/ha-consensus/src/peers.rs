@@ -7,7 +7,7 @@
 use crate::hearing::MISSES_TOLD;
 use crate::membership::Membership;
 use crate::message::{Identity, Mark};
-use ha_model::{BootNs, NodeId, SessionId, StoreId, Term};
+use ha_model::{BootNs, Index, NodeId, SessionId, StoreId, Term};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,6 +46,8 @@ pub(crate) struct Peer {
     pub(crate) identity: Option<Identity>,
     pub(crate) hears_leader: bool,
     pub(crate) term: Term,
+    /// It said that something is committed.
+    pub(crate) has_history: bool,
     /// Whom it misses by its newest beat, and whether this node has heard that one since it was told so.
     misses: BTreeMap<NodeId, bool>,
     /// The stream was established anew since this session was first heard: another may follow it.
@@ -194,6 +196,12 @@ impl Peers {
         if let Some(memory) = self.memory.get_mut(&(from.clone(), store)) {
             memory.mark = memory.mark.max(mark);
         }
+    }
+
+    /// Whether the cluster has a log already, by the word of anybody heard in this run, or remembered.
+    pub(crate) fn know_history(&self) -> bool {
+        let is_kept = |m: &PeerMemory| m.mark.index > Index(0);
+        self.peers.values().any(|p| p.has_history) || self.memory.values().any(is_kept)
     }
 
     /// Whether what `store` says for `node` counts in a set that demands `required` (None: not yet bound).

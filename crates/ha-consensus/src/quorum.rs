@@ -2,10 +2,12 @@
 //!
 //! Must not know: nodes, terms, logs, time. Invariant: two majorities of one set always share a member.
 
+use ha_model::sabotage::{self, Sabotage};
+
 /// How many of `n` are a majority.
 #[must_use]
 pub fn majority(n: usize) -> usize {
-    n / 2 + 1
+    if sabotage::is(Sabotage::MinorityDecides) { (n / 2).max(1) } else { n / 2 + 1 }
 }
 
 /// How a ballot stands.

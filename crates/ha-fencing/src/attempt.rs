@@ -5,6 +5,7 @@
 //! off within a level; the next attempt does.
 
 use crate::call::{Call, CallAction, CallId, CallOutcome, DevicePlan, LevelPlan, Step};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{BootNs, FenceMarks, FenceVerdict};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -61,6 +62,25 @@ pub struct Attempt {
     rounds_failed: u32,
     pause: Duration,
     report: AttemptReport,
+}
+
+/// The outcome as it is, unless the off rule is to be broken.
+fn misread(action: CallAction, outcome: CallOutcome) -> CallOutcome {
+    let off = CallOutcome::Read(FenceVerdict::Off);
+    match (action, &outcome) {
+        (CallAction::Status, CallOutcome::Read(FenceVerdict::Unknown))
+            if sabotage::is(Sabotage::UnknownIsOff) =>
+        {
+            off
+        }
+        (CallAction::Status, CallOutcome::TimedOut | CallOutcome::Failed { .. })
+            if sabotage::is(Sabotage::TimeoutIsOff) =>
+        {
+            off
+        }
+        (CallAction::Status, _) if sabotage::is(Sabotage::NoReadBack) => off,
+        _ => outcome,
+    }
 }
 
 impl Attempt {
@@ -124,6 +144,7 @@ impl Attempt {
     /// The outcome of a call; an outcome of another call than the one under way is ignored.
     pub fn call_done(&mut self, now: BootNs, id: CallId, outcome: CallOutcome) {
         let Some(call) = self.in_flight.take_if(|c| c.id == id) else { return };
+        let outcome = misread(call.action, outcome);
         match (&self.phase, call.action, outcome) {
             (Phase::Cutting { next }, CallAction::Off, CallOutcome::Done) => {
                 self.phase = Phase::Cutting { next: next + 1 };
@@ -171,11 +192,11 @@ impl Attempt {
         if rounds == 1 {
             self.report.marks.first_off_ms = self.ms(now);
         }
-        if rounds < READINGS {
+        if rounds < READINGS && !sabotage::is(Sabotage::NoSettle) {
             self.phase = Phase::Pausing { until: now + settle(level), round: rounds };
         } else {
             self.report.marks.settled_ms = self.ms(now);
-            self.report.levels.push(LevelOutcome { level: level.level, result: Ok(rounds) });
+            self.report.levels.push(LevelOutcome { level: level.level, result: Ok(rounds.max(READINGS)) });
         }
     }
 

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod log;
 pub mod notice;
 pub mod origin;
+pub mod sabotage;
 pub mod time;
 pub mod timing;
 pub mod utc;

@@ -32,6 +32,8 @@ pub(crate) struct Ledger {
     pub cancelled: BTreeSet<(NodeId, EffectId)>,
     /// Runs of agents that hang.
     pub hanging: BTreeSet<(InstanceId, EffectId)>,
+    /// Boots that the log says are over, or condemned.
+    ended: BTreeSet<(NodeId, Incarnation)>,
     /// Where each instance ran last.
     last_owner: BTreeMap<InstanceId, NodeId>,
     leaders: BTreeMap<Term, NodeId>,
@@ -89,12 +91,22 @@ impl World {
             self.ledger.voters = membership.voters.keys().cloned().collect();
         }
         broken = broken.or_else(|| self.judge_grant(id)).or_else(|| self.judge_state(id));
+        if applied != self.hosts[id].daemon.as_ref().map_or(0, |d| d.checked) {
+            self.note_ended(id);
+        }
         if let Some(daemon) = &mut self.host(id).daemon {
             daemon.checked = applied;
         }
         if let Some((rule, what)) = broken {
             self.fail(rule, what);
         }
+    }
+
+    fn note_ended(&mut self, id: &NodeId) {
+        let Some(node) = self.hosts[id].node() else { return };
+        let ended =
+            node.state().nodes.iter().flat_map(|(id, r)| r.ended.iter().map(move |i| (id.clone(), *i)));
+        self.ledger.ended.extend(ended);
     }
 
     /// S4: nothing runs longer than it takes to stop it once the grant is over.
@@ -282,7 +294,7 @@ impl World {
             Notice::NodeLost { .. } => self.moment(crate::act::Moment::Lost),
             Notice::FenceRequested { .. } => self.moment(crate::act::Moment::FenceRequested),
             Notice::FenceProven { node, .. } => self.judge_proof(id, node),
-            Notice::NodeJoined { node, incarnation, .. } => self.judge_join(id, node, *incarnation),
+            Notice::NodeJoined { node, incarnation, .. } => self.judge_join(node, *incarnation),
             _ => {}
         }
     }
@@ -298,10 +310,9 @@ impl World {
         }
     }
 
-    /// S8, S18: a boot that is over does not come back.
-    fn judge_join(&mut self, id: &NodeId, joined: &NodeId, incarnation: Incarnation) {
-        let record = self.hosts[id].node().and_then(|n| n.state().node(joined));
-        if record.is_some_and(|r| r.has_ended(incarnation)) {
+    /// S8, S18: a boot that was over before this step does not come back.
+    fn judge_join(&mut self, joined: &NodeId, incarnation: Incarnation) {
+        if self.ledger.ended.contains(&(joined.clone(), incarnation)) {
             self.fail("S8", format!("{joined} joins in a boot that is over"));
         }
     }

@@ -114,9 +114,11 @@ impl World {
                     self.power_on(&id);
                 }
             }
-            if round == 1 || round == 8 {
+            // Where nobody led, nobody heard it.
+            if round % 6 == 1 {
                 self.operator();
                 self.cycle_the_ended();
+                self.restart_the_alone();
             }
         }
         let (owners, messages) = (self.all_owners(), self.tally.messages);
@@ -159,13 +161,30 @@ impl World {
         }
     }
 
-    /// Hosts that live on although they were taken for off, after a switch that lied: a human cuts them.
+    /// Hosts that live on although they were taken for off, after a switch that lied: a human cuts them, as the warnings ask.
     fn cycle_the_ended(&mut self) {
-        let Some(leader) = self.leaders_now().first().cloned().filter(|_| self.has_lied) else { return };
+        if !self.has_lied {
+            return;
+        }
+        let newest = self.hosts.values().filter_map(|h| h.node()).max_by_key(|n| n.applied());
+        let ended: Vec<_> = self
+            .names()
+            .into_iter()
+            .filter(|id| {
+                let record = newest.and_then(|n| n.state().node(id));
+                self.hosts[id].is_on && record.is_some_and(|r| r.has_ended(self.incarnation(id)))
+            })
+            .collect();
+        for id in ended {
+            self.power_off(&id);
+            self.power_on(&id);
+        }
+    }
+
+    /// A member alone has nobody who would cut it after a stop that failed: its operator restarts it.
+    fn restart_the_alone(&mut self) {
         for id in self.names() {
-            let boot = self.incarnation(&id);
-            let says = self.hosts[&leader].node().and_then(|n| n.state().node(&id));
-            if self.hosts[&id].is_on && says.is_some_and(|r| r.has_ended(boot)) {
+            if self.hosts.len() == 1 && self.hosts[&id].has_stop_failed {
                 self.power_off(&id);
                 self.power_on(&id);
             }

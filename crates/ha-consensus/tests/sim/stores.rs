@@ -68,6 +68,29 @@ fn a_restored_disk_is_barred_until_it_is_voted_out_and_in() {
     assert!(commits(&mut world, leader), "b votes again");
 }
 
+/// S5: who lost its disk starts as a founder, from its file; so does a voter that was cut off from the first moment. Two of
+/// three, and the third has the log.
+#[test]
+fn a_replaced_disk_and_a_blank_voter_found_no_second_cluster() {
+    let mut world = World::new(31, 3, 3);
+    cut(&mut world, 2);
+    run(&mut world, 3 * T_LOST_MS);
+    let leader = world.leader().expect("two of three");
+    assert!(commits(&mut world, leader));
+    let other = 1 - leader;
+    world.crash(other);
+    world.hosts[other].disk = Disk::new(99);
+    world.start(other);
+    run(&mut world, T_LOST_MS / 2);
+    world.cut.clear();
+    world.crash(leader);
+    world.start(leader); // nobody leads, and all three may stand
+    run(&mut world, 6 * T_LOST_MS);
+    let leads = world.leader().expect("the one with the log, by the vote of the blank one");
+    assert_eq!(leads, leader);
+    assert!(commits(&mut world, leader));
+}
+
 #[test]
 fn a_new_store_has_no_vote_until_it_is_named() {
     let (mut world, leader) = formed(14, 0);

@@ -5,6 +5,7 @@ use crate::effect::Effect;
 use crate::input::BeatIn;
 use crate::message::BeatBody;
 use ha_membership::{Beat, Hears, Judgement};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{ClusterConfig, Incarnation, NodeId, Now, Role};
 use ha_scheduler::NodeStatus;
 
@@ -48,6 +49,7 @@ impl Node {
             && let Some(sent_at) = body.core_ack.filter(|at| *at <= now.boot)
             && let Some(t_grant) = self.t_grant()
         {
+            let sent_at = if sabotage::is(Sabotage::GrantFromReceipt) { now.boot } else { sent_at };
             self.grant.extend(sent_at, t_grant);
         }
     }
@@ -70,6 +72,9 @@ impl Node {
     fn granted_to(&self, node: &NodeId) -> Option<Incarnation> {
         let lead = self.lead.as_ref()?;
         let record = self.state.node(node)?;
+        if sabotage::is(Sabotage::GrantToEnded) {
+            return record.incarnation;
+        }
         let is_doubted = lead.is_lost_proposed(node);
         (record.status == NodeStatus::Member && !is_doubted).then_some(record.incarnation).flatten()
     }

@@ -12,6 +12,7 @@ use super::warnings::About;
 use crate::message::{ExecJob, ExecReport, ExecResult};
 use crate::state::{FenceRecord, InstanceRecord};
 use ha_fencing::{Attempt, AttemptReport, Claim, DevicePlan, LevelPlan, judge, level_plans, retry_pause};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{BootNs, Entry, FenceId, FenceReason, InstanceState, Level, NodeId, Now};
 use ha_scheduler::NodeStatus;
 use std::collections::BTreeMap;
@@ -308,6 +309,10 @@ impl Node {
 
     pub(super) fn prove(&mut self, now: Now, id: FenceId, held: Held) {
         let entry = Entry::FenceProven { id, proof: held.proof, marks: held.marks };
+        if sabotage::is(Sabotage::UncommittedProof) {
+            let at = now.wall;
+            let _ = self.state.apply(self.applied, &ha_model::LogEntry { at, entry: entry.clone() });
+        }
         let is_taken = self.propose(now, Key::Attempt(id), entry).is_some();
         // Where the log does not take it now, the next attempt proves it again.
         let pause = retry_pause(1, &self.config.timing);

@@ -5,6 +5,7 @@ use super::{Node, Write};
 use crate::effect::{AgentOp, AgentRun, Effect};
 use crate::input::AgentOutcome;
 use crate::message::{Order, OrderOp, PeerMessage, Report};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{BootNs, EffectId, InstanceId, NodeId, Now, PlanId, ResourceConfig, ResourceId, Term};
 use ha_resource::{Event, Instance, InstanceSpec, Op, OrderKind, Outcome, Output};
 use std::collections::{BTreeMap, VecDeque};
@@ -107,10 +108,16 @@ impl Node {
         let stamp = order.stamp;
         let is_for_us = (stamp.incarnation, stamp.session) == (self.setup.incarnation, self.setup.session);
         let is_leader = self.local.follows.as_ref().is_some_and(|(t, l)| *t == stamp.term && l == from);
+        if sabotage::is(Sabotage::AcceptOldOrder) {
+            return self.act(self.local.now, order);
+        }
         if !is_for_us || !is_leader || stamp.term < self.raft.term() {
             return; // S6: another life, or a leader that was deposed
         }
         if self.take_stamp(stamp.age_key()) {
+            if sabotage::is(Sabotage::ActBeforeWrite) {
+                return self.act(self.local.now, order);
+            }
             self.local.waiting.push_back(order);
         } else {
             self.local.is_report_due = true;
@@ -297,7 +304,10 @@ impl Node {
         self.release_waiting(now);
         self.look_for_leftovers(now);
         let has_grant = self.grant.holds(now.boot);
-        if std::mem::replace(&mut self.local.had_grant, has_grant) && !has_grant {
+        if std::mem::replace(&mut self.local.had_grant, has_grant)
+            && !has_grant
+            && !sabotage::is(Sabotage::OutliveGrant)
+        {
             // S4: without a grant everything exclusive stops, at once and without being told.
             let ids: Vec<_> = self.local.instances.keys().cloned().collect();
             for id in ids {

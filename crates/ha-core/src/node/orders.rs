@@ -6,6 +6,7 @@ use super::lead::Key;
 use super::warnings::About;
 use crate::message::{Order, OrderOp, PeerMessage, Report};
 use crate::state::Overlay;
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{
     ClusterConfig, Entry, FenceReason, Incarnation, InstanceId, InstanceState, Level, NodeId, Now, ObjectId,
     OrderStamp, ResourceConfig, ResourceId, SessionId,
@@ -159,7 +160,8 @@ impl Node {
             while let Some(head) = queue.front() {
                 let order = &head.order;
                 let key = Key::MayRun(node.clone(), order.instance.clone());
-                if head.needs_permission && lead.proposed.contains_key(&key) {
+                let is_sabotaged = sabotage::is(Sabotage::StartBeforePermission);
+                if head.needs_permission && lead.proposed.contains_key(&key) && !is_sabotaged {
                     break;
                 }
                 let has = |object: &ObjectId| {
@@ -167,7 +169,7 @@ impl Node {
                         m.stamp == order.stamp && m.node == *node && m.instance == order.instance
                     })
                 };
-                if head.needs_permission && !order.spec.objects.iter().all(has) {
+                if head.needs_permission && !order.spec.objects.iter().all(has) && !is_sabotaged {
                     // The log refused the permission (S17): the order is void, the next plan decides anew.
                     lead.in_flight.remove(&(node.clone(), order.instance.clone()));
                     lead.is_dirty = true;

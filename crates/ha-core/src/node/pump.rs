@@ -6,6 +6,7 @@ use super::{Node, Write};
 use crate::effect::Effect;
 use crate::message::PeerMessage;
 use ha_consensus::{Event, Payload, PersistId};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{EffectId, Entry, Index, Level, LogEntry, Now, TimelineEvent};
 use std::sync::Arc;
 
@@ -87,6 +88,12 @@ impl Node {
     }
 
     fn apply(&mut self, now: Now, index: Index, log_entry: &LogEntry) {
+        let mut log_entry = log_entry;
+        let own;
+        if sabotage::is(Sabotage::ClockInState) {
+            own = LogEntry { at: now.wall, ..log_entry.clone() };
+            log_entry = &own;
+        }
         let applied = self.state.apply(index, log_entry);
         for notice in applied.notices {
             self.out.push(Effect::Tell(TimelineEvent { index, at: log_entry.at, notice }));

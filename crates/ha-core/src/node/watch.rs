@@ -3,6 +3,7 @@
 use super::Node;
 use super::lead::Key;
 use ha_membership::Presence;
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{Entry, Incarnation, LostReason, NodeId, Now, SessionId};
 use ha_scheduler::NodeStatus;
 use std::time::Duration;
@@ -70,7 +71,10 @@ impl Node {
     fn watch_node(&mut self, now: Now, id: &NodeId, position: u32) {
         let record = self.state.node(id).cloned().unwrap_or_default();
         let presence = self.membership.presence(id, now.boot);
-        let life = self.membership.life(id).filter(|(i, _)| !record.has_ended(*i));
+        let life = self
+            .membership
+            .life(id)
+            .filter(|(i, _)| !record.has_ended(*i) || sabotage::is(Sabotage::RejoinOldBoot));
         // A boot or session other than the log's is a newer one only if it lived after that was applied: of an older
         // one we may have heard the last word just before.
         let applied = self.life_applied.get(id);

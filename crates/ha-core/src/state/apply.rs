@@ -3,6 +3,7 @@
 
 use super::{Applied, ClusterState, ConfigInForce, NodeRecord, Power};
 use ha_config::parse;
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{Entry, Incarnation, Index, LogEntry, NodeId, Notice, Origin, SessionId};
 use ha_scheduler::NodeStatus;
 use std::sync::Arc;
@@ -46,6 +47,9 @@ impl ClusterState {
                     return Err(format!("{node} is {}, not in that boot", record.status));
                 }
                 record.status = NodeStatus::Lost;
+                if sabotage::is(Sabotage::SkipFenceWait) {
+                    self.may_run.retain(|_, m| m.node != *node);
+                }
                 Ok(vec![Notice::NodeLost { node: node.clone(), why: why.clone() }])
             }
             Entry::NodeReturned { node, incarnation } => self.apply_returned(node, *incarnation),
@@ -147,11 +151,13 @@ impl ClusterState {
         session: SessionId,
     ) -> Result<Vec<Notice>, Void> {
         let record = self.known_node(node)?;
-        if record.has_ended(incarnation) {
+        let is_sabotaged = sabotage::is(Sabotage::RejoinOldBoot);
+        if record.has_ended(incarnation) && !is_sabotaged {
             return Err(format!("boot {incarnation} of {node} is over")); // S18
         }
         let is_same_boot = record.incarnation == Some(incarnation);
-        if is_same_boot && matches!(record.status, NodeStatus::Lost | NodeStatus::Condemned) {
+        if is_same_boot && matches!(record.status, NodeStatus::Lost | NodeStatus::Condemned) && !is_sabotaged
+        {
             return Err(format!("{node} is lost in that boot")); // S18
         }
         if is_same_boot && record.status == NodeStatus::Member && record.session == Some(session) {

@@ -3,6 +3,7 @@
 use super::apply::Void;
 use super::{ClusterState, FenceRecord, PathRecord, PathTestRecord, Power};
 use ha_fencing::{FENCE_WINDOW, FENCES_PER_WINDOW};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{
     DeviceId, Evidence, FenceId, FenceMarks, FenceProof, FenceReason, Incarnation, Index, InstanceId, NodeId,
     Notice, PathDoubt, PathEvidence, ProofScope, WallMs,
@@ -185,7 +186,7 @@ impl ClusterState {
         let count = record.fenced_at.len();
         let mut notices =
             vec![Notice::FenceProven { node: proof.target.clone(), evidence: proof.evidence.clone(), freed }];
-        if count >= FENCES_PER_WINDOW && !record.is_held {
+        if count >= FENCES_PER_WINDOW && !record.is_held && !sabotage::is(Sabotage::EndlessFences) {
             record.is_held = true; // S9
             notices.push(Notice::NodeHeld {
                 node: proof.target.clone(),

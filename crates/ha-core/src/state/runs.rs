@@ -2,6 +2,7 @@
 
 use super::apply::Void;
 use super::{ClusterState, FAILURES_MAX, FailureRecord, InstanceRecord, MayRunRecord};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{
     FailedOp, Incarnation, InstanceId, InstanceState, NodeId, Notice, ObjectId, Observed, OrderStamp, PlanId,
     ResourceId, SessionId, Term, WallMs,
@@ -32,7 +33,7 @@ impl ClusterState {
             if let Some(open) = self.may_run.get(object) {
                 let is_same =
                     open.instance == *instance && open.node == *node && open.incarnation == incarnation;
-                if !is_same {
+                if !is_same && !sabotage::is(Sabotage::StartOverPermission) {
                     return Err(format!("{object} may still be held by {} on {}", open.instance, open.node)); // S17
                 }
             }

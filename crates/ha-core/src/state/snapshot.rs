@@ -2,6 +2,7 @@
 
 use super::{ClusterState, NodeRecord, PathRecord, PathTestRecord};
 use ha_fencing::never_read_on;
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{
     ClusterConfig, DeviceId, FenceReason, InstanceId, InstanceState, NodeId, Origin, PathDoubt, PathEvidence,
     ResourceId, Role, Waiver, WallMs,
@@ -40,6 +41,7 @@ impl ClusterState {
             may_run: self
                 .may_run
                 .iter()
+                .filter(|_| !sabotage::is(Sabotage::StartOverPermission))
                 .map(|(object, m)| {
                     let view = MayRunView {
                         instance: m.instance.clone(),

@@ -1,0 +1,122 @@
+//! Rules broken on purpose, one at a time, to see the simulator's checkers fire.
+//!
+//! Only a build with the feature `sabotage` has any of it; the daemon refuses to be built with it. Which rule is broken is
+//! chosen at run time, once for the process.
+
+/// Whether this build can break rules.
+pub const IS_BUILT_IN: bool = cfg!(feature = "sabotage");
+
+/// Declares the sabotages: name, the rules of which one must be seen broken, and what is done.
+macro_rules! sabotages {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal breaks $rules:expr;)+) => {
+        /// A rule that can be broken.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Sabotage {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Sabotage {
+            /// All of them.
+            pub const ALL: &[Sabotage] = &[$(Sabotage::$variant),+];
+
+            /// Its name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Sabotage::$variant => $name),+ }
+            }
+
+            /// The rules of which one must be seen broken.
+            #[must_use]
+            pub fn breaks(self) -> &'static [&'static str] {
+                match self { $(Sabotage::$variant => &$rules),+ }
+            }
+        }
+    };
+}
+
+sabotages! {
+    /// What a lost node had is free as soon as it is lost.
+    SkipFenceWait = "skip-fence-wait" breaks ["S1", "S2"];
+    /// A start is permitted while another permission for its object is open.
+    StartOverPermission = "start-over-permission" breaks ["S1", "S2", "S17"];
+    /// A condemned or lost boot is granted like any other.
+    GrantToEnded = "grant-to-ended" breaks ["S18"];
+    /// A boot that is over takes part again.
+    RejoinOldBoot = "rejoin-old-boot" breaks ["S8", "S18"];
+    /// Orders for another life, or older than what was acted on, are carried out.
+    AcceptOldOrder = "accept-old-order" breaks ["S6"];
+    /// An order is carried out before its stamp is durable.
+    ActBeforeWrite = "act-before-write" breaks ["S16"];
+    /// A grant counts from when its answer came, not from when the question was sent.
+    GrantFromReceipt = "grant-from-receipt" breaks ["S4"];
+    /// What runs is not stopped when its grant is over.
+    OutliveGrant = "outlive-grant" breaks ["S4"];
+    /// A leader takes its own proof for true before it is committed.
+    UncommittedProof = "uncommitted-proof" breaks ["S15", "S17", "S2", "abort"];
+    /// A start leaves before its permission is committed.
+    StartBeforePermission = "start-before-permission" breaks ["S17"];
+    /// A voter votes for whoever asks, twice in a term.
+    VoteTwice = "vote-twice" breaks ["S5"];
+    /// A vote is not written down.
+    ForgetVote = "forget-vote" breaks ["S16", "S5"];
+    /// A candidate with a shorter log is voted for.
+    ShorterLogWins = "shorter-log-wins" breaks ["S5", "abort"];
+    /// Half of the voters are a majority: sets without a common member.
+    MinorityDecides = "minority-decides" breaks ["S5", "S3"];
+    /// A follower acknowledges entries before they are durable.
+    AckBeforeWrite = "ack-before-write" breaks ["S16"];
+    /// A voter votes although it promised a living leader not to.
+    BreakPromise = "break-promise" breaks ["S3"];
+    /// A leader counts its lease three times as long as its voters promised.
+    LongLease = "long-lease" breaks ["S3"];
+    /// Learners vote: the set is even.
+    LearnersVote = "learners-vote" breaks ["S10"];
+    /// An outlet whose state is unknown counts as off.
+    UnknownIsOff = "unknown-is-off" breaks ["S7"];
+    /// A reading that timed out or failed counts as off.
+    TimeoutIsOff = "timeout-is-off" breaks ["S7"];
+    /// A switch that says it switched off is believed without being read.
+    NoReadBack = "no-read-back" breaks ["S7"];
+    /// One reading suffices, and nothing settles before it.
+    NoSettle = "no-settle" breaks ["S7"];
+    /// A node is fenced as often as it likes.
+    EndlessFences = "endless-fences" breaks ["S9"];
+    /// A configuration may remove a node whatever it may run.
+    ForgetObligation = "forget-obligation" breaks ["S19"];
+    /// Applying an entry depends on the clock of the node.
+    ClockInState = "clock-in-state" breaks ["S15"];
+    /// Members of a group start without waiting for one another.
+    IgnoreOrder = "ignore-order" breaks ["S11"];
+    /// An instance is started without a look whether it runs already.
+    SkipProbe = "skip-probe" breaks ["S8"];
+}
+
+#[cfg(feature = "sabotage")]
+static CHOSEN: std::sync::OnceLock<Sabotage> = std::sync::OnceLock::new();
+
+/// Breaks this rule from now on, in this process.
+///
+/// # Errors
+/// The names there are, where none is `name`.
+#[cfg(feature = "sabotage")]
+pub fn choose(name: &str) -> Result<Sabotage, String> {
+    let found = Sabotage::ALL.iter().copied().find(|s| s.name() == name);
+    let Some(sabotage) = found else {
+        let names: Vec<_> = Sabotage::ALL.iter().map(|s| s.name()).collect();
+        return Err(format!("`{name}` is none of: {}", names.join(", ")));
+    };
+    Ok(*CHOSEN.get_or_init(|| sabotage))
+}
+
+/// Whether this rule is to be broken; never without the feature.
+#[must_use]
+#[inline]
+pub fn is(sabotage: Sabotage) -> bool {
+    #[cfg(feature = "sabotage")]
+    return CHOSEN.get() == Some(&sabotage);
+    #[cfg(not(feature = "sabotage"))]
+    {
+        let _ = sabotage;
+        false
+    }
+}
