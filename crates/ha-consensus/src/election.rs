@@ -157,9 +157,6 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
 
     /// Whether this node must not vote now: it promised, or started less than a lease ago.
     pub(crate) fn locked(&self, token: Option<TransferToken>) -> bool {
-        if sabotage::is(Sabotage::BreakPromise) {
-            return false;
-        }
         self.now < self.started_at + self.settings.start_wait.max(self.settings.t_lease)
             || self.lock.forbids(self.now, token)
     }

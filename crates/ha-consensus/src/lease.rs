@@ -172,7 +172,8 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             .quorum_acked(self.now, |progress| progress.acked_sent)
             .unwrap_or(leading.since)
             .max(leading.since);
-        Some(acked + self.settings.t_lost)
+        let patience = if sabotage::is(Sabotage::LongLease) { 3 } else { 1 };
+        Some(acked + self.settings.t_lost * patience)
     }
 
     /// No quorum acknowledged for `t_lost`.

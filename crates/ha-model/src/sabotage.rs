@@ -65,12 +65,10 @@ sabotages! {
     MinorityDecides = "minority-decides" breaks ["S5", "S3"];
     /// A follower acknowledges entries before they are durable.
     AckBeforeWrite = "ack-before-write" breaks ["S16"];
-    /// A voter votes although it promised a living leader not to.
-    BreakPromise = "break-promise" breaks ["S3"];
     /// A leader counts its lease three times as long as its voters promised.
     LongLease = "long-lease" breaks ["S3"];
     /// Learners vote: the set is even.
-    LearnersVote = "learners-vote" breaks ["S10"];
+    LearnersVote = "learners-vote" breaks ["S10", "abort"];
     /// An outlet whose state is unknown counts as off.
     UnknownIsOff = "unknown-is-off" breaks ["S7"];
     /// A reading that timed out or failed counts as off.

@@ -59,10 +59,10 @@ pub enum Switch {
     Slow,
     /// Refuses to switch; reading works.
     Failing,
+    /// Refuses to switch, and does not know the state of any outlet.
+    Blind,
     /// Does it, and the answer is lost.
     Mute,
-    /// Takes off, and power goes only a second later: a supply that holds its charge.
-    Charged,
     /// Takes off and switches on again by itself 2 s later.
     Cycling,
     /// Its outlets are wired to the next host each: whoever is to be cut lives on. What rests on truth is not judged from then
@@ -129,6 +129,8 @@ pub enum Moment {
     StartBegun,
     /// A fence was requested.
     FenceRequested,
+    /// A node takes part, in a new boot or session.
+    Joined,
 }
 
 /// One line of a schedule.
@@ -211,8 +213,8 @@ impl Act {
             Act::Switch(Switch::Dead) => "switch unreachable",
             Act::Switch(Switch::Slow) => "switch slow",
             Act::Switch(Switch::Failing) => "switch fails",
+            Act::Switch(Switch::Blind) => "switch knows nothing",
             Act::Switch(Switch::Mute) => "switch acts and times out",
-            Act::Switch(Switch::Charged) => "supply holds its charge",
             Act::Switch(Switch::Cycling) => "switch cycles the power",
             Act::Switch(Switch::Miswired) => "wrong outlet",
             Act::Switch(Switch::Lying) => "switch lies",

@@ -3,7 +3,7 @@
 use crate::Pace;
 use crate::story::{Outcome, live, of_seed};
 use crate::tally::Tally;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Broken lives that a batch remembers; the others are counted.
@@ -20,16 +20,21 @@ pub struct Batch {
     pub broken: Vec<(u64, Outcome)>,
 }
 
-/// Lives these seeds on `threads` threads. `each` hears of every broken one.
-pub fn run(seeds: std::ops::Range<u64>, threads: usize, each: impl Fn(u64, &Outcome) + Sync) -> Batch {
+/// Lives these seeds on `threads` threads. `each` hears of every broken one, and says whether to go on.
+pub fn run(
+    seeds: std::ops::Range<u64>,
+    threads: usize,
+    each: impl Fn(u64, &Outcome) -> bool + Sync,
+) -> Batch {
     let next = AtomicU64::new(seeds.start);
+    let is_over = AtomicBool::new(false);
     let total = Mutex::new(Batch::default());
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
+                    if seed >= seeds.end || is_over.load(Ordering::Relaxed) {
                         return;
                     }
                     let (shape, schedule) = of_seed(seed);
@@ -37,7 +42,9 @@ pub fn run(seeds: std::ops::Range<u64>, threads: usize, each: impl Fn(u64, &Outc
                     let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
                     total.tally += &outcome.tally;
                     if outcome.broken.is_some() {
-                        each(seed, &outcome);
+                        if !each(seed, &outcome) {
+                            is_over.store(true, Ordering::Relaxed);
+                        }
                         total.violations += 1;
                         if total.broken.len() < KEPT {
                             total.broken.push((seed, outcome));

@@ -7,7 +7,9 @@ use crate::world::{Host, MS, S, World};
 use ha_consensus::Body;
 use ha_core::{AgentOp, AgentRun, BeatBody, Effect, Order, OrderOp, PeerMessage};
 use ha_fencing::FENCES_PER_WINDOW;
-use ha_model::{BootNs, EffectId, Incarnation, Index, InstanceId, NodeId, Notice, Term, TimelineEvent};
+use ha_model::{
+    BootNs, EffectId, Incarnation, Index, InstanceId, NodeId, Notice, SessionId, Term, TimelineEvent,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long something may still run after the grant is over: the longest agents before the stop, and it.
@@ -32,6 +34,8 @@ pub(crate) struct Ledger {
     pub cancelled: BTreeSet<(NodeId, EffectId)>,
     /// Runs of agents that hang.
     pub hanging: BTreeSet<(InstanceId, EffectId)>,
+    /// The newest heartbeat of each daemon that another has taken, by its sending time.
+    pub heard_of: BTreeMap<NodeId, (SessionId, BootNs)>,
     /// Boots that the log says are over, or condemned.
     ended: BTreeSet<(NodeId, Incarnation)>,
     /// Where each instance ran last.
@@ -46,6 +50,14 @@ pub(crate) struct Ledger {
     helped: BTreeMap<NodeId, usize>,
 }
 
+fn op_of(op: OrderOp) -> AgentOp {
+    match op {
+        OrderOp::Probe => AgentOp::Probe,
+        OrderOp::Start => AgentOp::Start,
+        OrderOp::Stop => AgentOp::Stop,
+    }
+}
+
 impl World {
     /// S5: one leader a term; what is applied is the same everywhere. S4: nothing runs without a grant. S10: voter sets are odd.
     pub(crate) fn check(&mut self, id: &NodeId) {
@@ -54,6 +66,18 @@ impl World {
         let node = &daemon.node;
         let mut broken = None;
         if node.votes().is_leader() {
+            // Who stands still, or stood still with its clock, believes what it likes: that is what fencing is for.
+            let lease = |h: &Host| {
+                if h.is_frozen || h.clock.at(self.t).0 < h.thawed_at.0 + AFTER_THAW {
+                    return false;
+                }
+                let until = h.node().filter(|n| n.votes().is_leader()).and_then(|n| n.votes().lease_until());
+                until.is_some_and(|until| until > h.clock.at(self.t))
+            };
+            let other = self.hosts.iter().find(|(o, h)| *o != id && lease(h)).filter(|_| lease(host));
+            if let Some((other, _)) = other {
+                broken = Some(("S3", format!("{id} and {other} both have a lease")));
+            }
             let term = node.votes().term();
             match self.ledger.leaders.get(&term) {
                 None => {
@@ -152,11 +176,30 @@ impl World {
         }
     }
 
+    /// A heartbeat of `from` was taken.
+    pub(crate) fn note_heard(&mut self, from: &NodeId, session: SessionId, sent_at: BootNs) {
+        let newest = self.ledger.heard_of.entry(from.clone()).or_insert((session, sent_at));
+        if newest.0 != session || newest.1 < sent_at {
+            *newest = (session, sent_at);
+        }
+    }
+
     /// S4: a grant ends T_grant after what it answers was sent.
     pub(crate) fn check_grant(&mut self, id: &NodeId, until: BootNs) {
         let host = &self.hosts[id];
         let Some(node) = host.node() else { return };
         let longest = host.clock.at(self.t) + node.config().timing.t_grant;
+        // Counted from when the heartbeat was sent that somebody else has heard.
+        let heard = self.ledger.heard_of.get(id).filter(|_| self.hosts.len() > 1);
+        let t_grant = node.config().timing.t_grant;
+        if let Some((session, sent_at)) = heard
+            && host.is_session(*session)
+            && until > *sent_at + t_grant
+        {
+            let what =
+                format!("{id} was granted until {until:?}, of what it sent {sent_at:?} is the newest heard");
+            return self.fail("S4", what);
+        }
         if until > longest {
             self.fail("S4", format!("{id} was granted until {until:?}, {longest:?} is the longest"));
         }
@@ -192,6 +235,14 @@ impl World {
                     "S16",
                     format!("{id} acknowledges {matched}, {} is durable", host.disk.durable_through()),
                 )),
+                // A vote is a promise: written before it is given.
+                Body::VoteReply { granted: true } => {
+                    let hard = &host.disk.stored.hard;
+                    let is_written = hard.term == message.term && hard.voted_for.is_some();
+                    let is_kept = is_written || hard.term > message.term;
+                    (!is_kept)
+                        .then(|| ("S16", format!("{id} votes in term {}, durable is {hard:?}", message.term)))
+                }
                 _ => None,
             },
             _ => None,
@@ -203,25 +254,32 @@ impl World {
 
     /// S6: what is older than what the host acted on, or is for another life of it, moves nothing. (Judged in the step in
     /// which the order arrives.)
-    pub(crate) fn check_order(&self, id: &NodeId, order: &Order, effects: &[Effect]) -> Option<String> {
+    pub(crate) fn check_order(
+        &self,
+        id: &NodeId,
+        order: &Order,
+        effects: &[Effect],
+    ) -> Option<(&'static str, String)> {
         let host = &self.hosts[id];
         let session = host.daemon.as_ref().map(|d| d.session);
         let stamp = order.stamp;
-        let is_stale = stamp.age_key() < host.disk.stored.acted
-            || stamp.incarnation != host.incarnation
-            || Some(stamp.session) != session;
-        let op = match order.op {
-            OrderOp::Probe => AgentOp::Probe,
-            OrderOp::Start => AgentOp::Start,
-            OrderOp::Stop => AgentOp::Stop,
+        let is_begun = |op: AgentOp| {
+            effects
+                .iter()
+                .any(|e| matches!(e, Effect::RunAgent(r) if r.instance == order.instance && r.op == op))
         };
-        let is_run =
-            |e: &Effect| matches!(e, Effect::RunAgent(r) if r.instance == order.instance && r.op == op);
-        (is_stale && effects.iter().any(is_run)).then(|| {
-            format!(
-                "{id} carries out {op:?} of {} by {stamp:?}, acted on {:?}",
-                order.instance, host.disk.stored.acted
-            )
+        let is_for_it = stamp.incarnation == host.incarnation && Some(stamp.session) == session;
+        if is_for_it && host.disk.stored.acted < stamp.age_key() && is_begun(op_of(order.op)) {
+            return Some((
+                "S16",
+                format!("{id} carries out {:?} of {} before that is durable", order.op, order.instance),
+            ));
+        }
+        let is_stale = !is_for_it || stamp.age_key() < host.disk.stored.acted;
+        let op = op_of(order.op);
+        (is_stale && is_begun(op)).then(|| {
+            let (instance, acted) = (&order.instance, host.disk.stored.acted);
+            ("S6", format!("{id} carries out {op:?} of {instance} by {stamp:?}, acted on {acted:?}"))
         })
     }
 
@@ -294,7 +352,10 @@ impl World {
             Notice::NodeLost { .. } => self.moment(crate::act::Moment::Lost),
             Notice::FenceRequested { .. } => self.moment(crate::act::Moment::FenceRequested),
             Notice::FenceProven { node, .. } => self.judge_proof(id, node),
-            Notice::NodeJoined { node, incarnation, .. } => self.judge_join(node, *incarnation),
+            Notice::NodeJoined { node, incarnation, .. } => {
+                self.judge_join(node, *incarnation);
+                self.moment(crate::act::Moment::Joined);
+            }
             _ => {}
         }
     }

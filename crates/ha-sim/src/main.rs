@@ -1,5 +1,8 @@
 //! `ha-sim`: lives of simulated clusters, in batches or one at a time.
 
+#[cfg(feature = "sabotage")]
+mod sabotage;
+
 use clap::Parser;
 use ha_sim::schedule::Schedule;
 use ha_sim::{Pace, batch, shrink, story};
@@ -42,6 +45,10 @@ struct Options {
     /// With --seed: leave out of the schedule what is not needed to break the same rule
     #[arg(long, requires = "seed")]
     shrink: bool,
+    /// Break this rule, or each in turn (`all`), until the checkers see it; ends with `F of M found`
+    #[cfg(feature = "sabotage")]
+    #[arg(long)]
+    sabotage: Option<String>,
     /// What was built, for the report of a failure
     #[arg(long, default_value = "unknown")]
     build: String,
@@ -49,6 +56,13 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    #[cfg(feature = "sabotage")]
+    match options.sabotage.as_deref() {
+        Some("all") => return sabotage::all(options.seeds),
+        Some(name) if options.seed.is_none() => return sabotage::one(name, options.seeds),
+        Some(name) => drop(ha_model::sabotage::choose(name)),
+        None => {}
+    }
     match options.seed {
         None => many(&options),
         Some(seed) => one(seed, &options).unwrap_or_else(|why| {
@@ -68,6 +82,7 @@ fn many(options: &Options) -> ExitCode {
         if let Some(broken) = &outcome.broken {
             println!("seed {seed}: {}: {}", broken.rule, broken.what);
         }
+        true
     });
     let took = begin.elapsed().as_secs_f64();
     print!("{}", batch.tally);

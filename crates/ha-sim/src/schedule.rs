@@ -26,6 +26,9 @@ pub const LIFE_MS: u64 = 125_000;
 /// The first fault comes when something runs, or would have to.
 const QUIET_MS: u64 = 5_000;
 
+/// A node that loses its power whenever somebody has joined, so many times.
+const BOOT_LOOP: usize = 6;
+
 /// What a seed likes to do. Swarm testing (Groce et al. 2012): a seed that leaves most kinds of faults out goes deeper into
 /// the others.
 struct Taste {
@@ -76,7 +79,13 @@ impl Schedule {
             if rng.percent(15) { rng.range(0, QUIET_MS) } else { QUIET_MS + rng.range(20_000, 28_000) };
         while at_ms < LIFE_MS {
             if let Some(act) = draw(rng, shape, &taste) {
-                entries.push(Entry { at_ms, act });
+                let again = if let Act::When(Moment::Joined, off) = &act {
+                    entries.push(Entry { at_ms, act: (**off).clone() });
+                    BOOT_LOOP
+                } else {
+                    1
+                };
+                entries.extend(std::iter::repeat_n(Entry { at_ms, act }, again));
             }
             at_ms += rng.range(taste.pause_ms / 10, taste.pause_ms);
         }
@@ -139,8 +148,8 @@ fn of_kind(rng: &mut Rng, shape: &Shape, kind: Kind) -> Act {
             Switch::Dead,
             Switch::Slow,
             Switch::Failing,
+            Switch::Blind,
             Switch::Mute,
-            Switch::Charged,
             Switch::Cycling,
         ])),
         Kind::Net => Act::Net {
@@ -221,7 +230,8 @@ fn operator(rng: &mut Rng, shape: &Shape, at: Who) -> Act {
 fn moment(rng: &mut Rng, shape: &Shape, who: Who) -> Act {
     let node = self::who(rng, shape);
     let then = |moment, act| Act::When(moment, Box::new(act));
-    match rng.range(0, 8) {
+    match rng.range(0, 11) {
+        9..=11 => then(Moment::Joined, Act::PowerOff(Who::Node(rng.pick(&shape.nodes).name.clone()))),
         0 => then(Moment::OffDone, Act::PowerOff(Who::Leader)),
         1 => then(Moment::OffDone, Act::KillDaemon(Who::Leader)),
         2 => then(Moment::FenceRequested, Act::Thaw(None)),

@@ -108,7 +108,7 @@ impl Node {
         let stamp = order.stamp;
         let is_for_us = (stamp.incarnation, stamp.session) == (self.setup.incarnation, self.setup.session);
         let is_leader = self.local.follows.as_ref().is_some_and(|(t, l)| *t == stamp.term && l == from);
-        if sabotage::is(Sabotage::AcceptOldOrder) {
+        if sabotage::is(Sabotage::AcceptOldOrder) && (!is_for_us || stamp.age_key() <= self.local.acted) {
             return self.act(self.local.now, order);
         }
         if !is_for_us || !is_leader || stamp.term < self.raft.term() {
@@ -233,6 +233,9 @@ impl Node {
             needs_grant: op == Op::Start && !instance.spec.objects.is_empty(),
             is_address_free: instance.is_address_free,
         };
+        if op == Op::Probe && sabotage::is(Sabotage::SkipProbe) {
+            return self.agent_done(now, effect, AgentOutcome::NotRunning);
+        }
         if run.needs_grant && !self.grant.holds(now.boot) {
             // The order may be faster than the heartbeat that carries the first grant.
             instance.waits_for_grant = Some((run, now.boot + self.config.timing.t_lost));

@@ -112,12 +112,12 @@ words!(Disk {
     Sound = "sound", Slow = "slow", Hanging = "hanging", Failing = "failing", Wiped = "wiped", Older = "older", Copied = "copied",
 });
 words!(Switch {
-    Sound = "sound", Dead = "dead", Slow = "slow", Failing = "failing", Mute = "mute", Charged = "charged",
+    Sound = "sound", Dead = "dead", Slow = "slow", Failing = "failing", Blind = "blind", Mute = "mute",
     Cycling = "cycling", Miswired = "miswired",
     Lying = "lying",
 });
 words!(Moment {
-    OffDone = "off-done", Lost = "lost", StartBegun = "start-begun", FenceRequested = "fence-requested",
+    OffDone = "off-done", Lost = "lost", StartBegun = "start-begun", FenceRequested = "fence-requested", Joined = "joined",
 });
 
 impl FromStr for Who {
@@ -235,7 +235,7 @@ mod tests {
             "flap n1 n2 400",
             "disk n2 older",
             "drift n1 -200",
-            "switch charged",
+            "switch cycling",
             "agents hanging 3",
             "ask n1 move web @bystander",
             "when off-done power-off @leader",

@@ -27,8 +27,8 @@ impl World {
             _ => None,
         };
         let effects = daemon.node.step(now, input);
-        if let Some(what) = order.and_then(|order| self.check_order(id, &order, &effects)) {
-            self.fail("S6", what);
+        if let Some((rule, what)) = order.and_then(|order| self.check_order(id, &order, &effects)) {
+            self.fail(rule, what);
         }
         for effect in effects {
             if self.hosts[id].is_session(session) {
@@ -143,9 +143,9 @@ impl World {
         }
         let takes = match self.switch {
             Switch::Sound
+            | Switch::Blind
             | Switch::Mute
             | Switch::Failing
-            | Switch::Charged
             | Switch::Cycling
             | Switch::Miswired
             | Switch::Lying => self.rng.range(2, 60),

@@ -52,18 +52,14 @@ impl World {
         match (target, action, how) {
             (_, _, Switch::Dead) => failed("no answer"),
             (None, _, _) => failed("no such outlet"),
-            (Some(_), CallAction::Off | CallAction::On, Switch::Failing) => failed("refused"),
+            (Some(_), CallAction::Off | CallAction::On, Switch::Failing | Switch::Blind) => failed("refused"),
+            (Some(_), CallAction::Status, Switch::Blind) => CallOutcome::Read(FenceVerdict::Unknown),
             (Some(target), CallAction::Off, how) => {
                 self.tell(format!("switch: {id} asks OFF of {target}"));
                 match how {
                     Switch::Lying => {
                         self.has_lied = true;
                         self.ledger.lied_off.insert(target);
-                    }
-                    Switch::Charged if self.shape.holds_charge => {
-                        let (boot, t) = (self.hosts[&target].boots, self.t);
-                        self.host(&target).goes_off_at = Some(t + CHARGE);
-                        self.at(CHARGE, Due::Discharged { node: target, boot });
                     }
                     Switch::Miswired => {
                         let next = self.shape.after_outlet(plug);
@@ -73,6 +69,12 @@ impl World {
                     Switch::Cycling => {
                         self.switched(plug, action);
                         self.at(CYCLE, Due::CycledOn { plug: plug.to_owned() });
+                    }
+                    _ if self.shape.holds_charge => {
+                        *self.tally.faults.entry("supply holds its charge").or_default() += 1;
+                        let (boot, t) = (self.hosts[&target].boots, self.t);
+                        self.host(&target).goes_off_at = Some(t + CHARGE);
+                        self.at(CHARGE, Due::Discharged { node: target, boot });
                     }
                     _ => self.switched(plug, action),
                 }
