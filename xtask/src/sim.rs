@@ -39,6 +39,34 @@ pub fn batch() -> Result<bool> {
     Ok(sim.status().trying(|| "start ha-sim".into())?.success())
 }
 
+/// Options of `sabotage`.
+#[derive(clap::Args)]
+pub struct Sabotage {
+    /// Lives for each rule at most.
+    #[arg(long, default_value_t = 200)]
+    seeds: u32,
+}
+
+/// Breaks each rule that can be broken, in a build of its own: the checkers must see it.
+pub fn sabotage(options: &Sabotage) -> Result<bool> {
+    // Of its own: a program with the feature must not lie where the others are looked for.
+    let target = target_dir()?.join("sabotage");
+    let mut build = cargo();
+    build.args(["build", "--locked", "--profile", "sim", "--package", "ha-sim", "--features", "sabotage"]);
+    build.arg("--target-dir").arg(&target);
+    if !build.status().trying(|| "run cargo build".into())?.success() {
+        return Err(Error::Output { program: "cargo build".into(), why: "it failed".into() });
+    }
+    let mut sim = Command::new(target.join("sim").join("ha-sim"));
+    sim.args(["--sabotage", "all", "--seeds", &options.seeds.to_string()]);
+    Ok(sim.status().trying(|| "start ha-sim".into())?.success())
+}
+
+/// The same, for `cargo xtask test`.
+pub fn sabotage_all() -> Result<bool> {
+    sabotage(&Sabotage { seeds: 200 })
+}
+
 fn simulator() -> Result<Command> {
     let mut build = cargo();
     build.args(["build", "--locked", "--profile", "sim", "--package", "ha-sim"]);

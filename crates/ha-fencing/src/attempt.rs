@@ -66,21 +66,12 @@ pub struct Attempt {
 
 /// The outcome as it is, unless the off rule is to be broken.
 fn misread(action: CallAction, outcome: CallOutcome) -> CallOutcome {
-    let off = CallOutcome::Read(FenceVerdict::Off);
-    match (action, &outcome) {
-        (CallAction::Status, CallOutcome::Read(FenceVerdict::Unknown))
-            if sabotage::is(Sabotage::UnknownIsOff) =>
-        {
-            off
-        }
-        (CallAction::Status, CallOutcome::TimedOut | CallOutcome::Failed { .. })
-            if sabotage::is(Sabotage::TimeoutIsOff) =>
-        {
-            off
-        }
-        (CallAction::Status, _) if sabotage::is(Sabotage::NoReadBack) => off,
-        _ => outcome,
-    }
+    let is_unknown = outcome == CallOutcome::Read(FenceVerdict::Unknown);
+    let is_failed = matches!(outcome, CallOutcome::TimedOut | CallOutcome::Failed { .. });
+    let is_misread = sabotage::is(Sabotage::NoReadBack)
+        || (is_unknown && sabotage::is(Sabotage::UnknownIsOff))
+        || (is_failed && sabotage::is(Sabotage::TimeoutIsOff));
+    if is_misread && action == CallAction::Status { CallOutcome::Read(FenceVerdict::Off) } else { outcome }
 }
 
 impl Attempt {

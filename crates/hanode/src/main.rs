@@ -20,6 +20,11 @@ mod work;
 use clap::Parser;
 use std::process::ExitCode;
 
+const _: () = assert!(
+    !ha_model::sabotage::IS_BUILT_IN,
+    "a daemon is not built with the feature `sabotage`, which breaks rules on purpose: build hanode by itself"
+);
+
 /// Exit code of a daemon that only an operator should start again: EX_DATAERR of sysexits(3).
 const HELD: u8 = 65;
 

@@ -50,6 +50,8 @@ pub enum Stage {
     Doctests,
     /// 2000 lives of simulated clusters (`cargo xtask sim`).
     Sim,
+    /// Rules broken on purpose are seen broken (`cargo xtask sabotage`).
+    Sabotage,
     /// Clusters of real processes, judged from outside.
     Cluster,
     /// `cargo xtask demo --once`.

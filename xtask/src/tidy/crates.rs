@@ -79,6 +79,12 @@ const TABLE: &[Row] = &[
         ],
         &["ha-lab", "ha-pdu"],
     ),
+    // The core in a simulated world, and what the world must know to feed and judge it.
+    Row(
+        "ha-sim",
+        &["ha-model", "ha-config", "ha-consensus", "ha-membership", "ha-fencing", "ha-scheduler", "ha-core"],
+        &[],
+    ),
     // The transport's PKI makes the certificates.
     Row("hactl", &["ha-model", "ha-config", "ha-api", "ha-transport"], &[]),
     // Fence agents know nothing of the cluster: they run under other managers too.

@@ -2,7 +2,10 @@
 
 use super::world::World;
 use super::{S, formed};
+use crate::effect::Effect;
+use crate::input::Input;
 use crate::message::{ExecJob, ExecOrder, PeerMessage};
+use crate::node::jobs::Job;
 use ha_fencing::{DevicePlan, LevelPlan};
 use ha_model::{AdminReply, AdminRequest, Index, Notice, Term};
 use std::time::Duration;
@@ -83,19 +86,46 @@ fn an_executor_cuts_nobody_by_other_devices_or_by_an_order_that_comes_late() {
         off_settle: Duration::ZERO,
     };
     let ours = world.path_hash("pdu");
-    let (late, soon) = (world.time() - MS, world.time() + S);
-    for (job, path_hash, valid_until, is_cut) in
-        [(9001, [7; 32], soon, false), (9002, ours, late, false), (9003, ours, soon, true)]
-    {
+    let (late, soon) = (world.time() - MS, world.time() + 3 * S);
+    // Of an entry that the executor does not have yet it cannot know better; of one that it has, it knows that no request
+    // is open.
+    let (unknown, known) = (Index(u64::MAX), Index(1));
+    for (job, path_hash, valid_until, position, is_cut) in [
+        (9001, [7; 32], soon, unknown, false),
+        (9002, ours, late, unknown, false),
+        (9003, ours, soon, known, false),
+        (9004, ours, soon, unknown, true),
+    ] {
         let what = ExecJob::Cut(vec![LevelPlan { level: 1, devices: vec![plan(path_hash)] }]);
-        // Of an entry that the executor does not have yet: it cannot know better.
-        let position = Index(u64::MAX);
         let order =
             ExecOrder { term: world.term(), job, target: "alpha".into(), valid_until, position, what };
         world.deliver(leader.as_str(), executor.as_str(), PeerMessage::ExecOrder(order));
         world.run(S / 2);
         assert_eq!(!world.power_of("alpha"), is_cut, "job {job}: {:?}", world.journal);
     }
+}
+
+/// S3: a leader that nobody answers may be none any more; what it has to order waits for its lease.
+#[test]
+fn s3_a_job_leaves_only_with_a_lease() {
+    let mut world = formed();
+    let leader = world.leader();
+    let others: Vec<_> = world.names().into_iter().filter(|n| *n != leader).collect();
+    others.iter().for_each(|other| world.cut(&leader, other));
+    world.run(Duration::from_millis(850));
+    assert_eq!(world.leader(), leader, "it has not given up yet");
+    let now = world.now_at(&leader);
+    let node = world.node_mut(&leader);
+    let job = Job::PowerOn { target: others[0].clone() };
+    node.give_job(now, &others[1], &others[0], job, ExecJob::PowerOn(vec![]));
+    let is_ordered = |effects: &[Effect]| {
+        effects.iter().any(
+            |e| matches!(e, Effect::Send { message, .. } if matches!(**message, PeerMessage::ExecOrder(_))),
+        )
+    };
+    let effects = node.step(now, Input::Tick);
+    assert!(!is_ordered(&effects), "{effects:?}");
+    assert_eq!(node.lead.as_ref().map(|l| l.to_order.len()), Some(1), "it is not lost");
 }
 
 #[test]

@@ -117,6 +117,10 @@ impl World {
         }
     }
 
+    pub fn node_mut(&mut self, id: &NodeId) -> &mut Node {
+        self.hosts.get_mut(id).unwrap().node.as_mut().unwrap()
+    }
+
     /// A new stream in the place of the one before.
     pub fn reconnect(&mut self, a: &NodeId, b: &NodeId) {
         self.at(MS, Due::Connect { a: a.clone(), b: b.clone() });
