@@ -204,7 +204,8 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             Some(BarReason::OtherStore) => last <= self.log.last(),
             None => false,
         };
-        let has_vote = !self.hard.no_vote || named == Some(self.settings.store);
+        let is_named = named == Some(self.settings.store) && !self.hard.regressed;
+        let has_vote = !self.hard.no_vote || is_named;
         !barred && has_vote && !self.durable.failed && !self.would_found_anew(last)
     }
 

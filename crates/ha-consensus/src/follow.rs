@@ -111,6 +111,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         self.verified = self.verified.max(matched);
         if matched > self.hard.acked {
             self.hard.acked = matched;
+            self.hard.promised = self.hard.promised.max(matched);
             self.durable.touch();
         }
         if sabotage::is(Sabotage::AckBeforeWrite) {

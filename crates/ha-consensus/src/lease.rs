@@ -20,7 +20,6 @@ const DRIFT_DIVISOR: u32 = 100;
 
 impl<P: Clone + PartialEq + Debug> Raft<P> {
     /// Raft's part of the next beats, by receiver.
-    #[must_use]
     pub fn beat_parts(&self, now: BootNs) -> impl Fn(&NodeId) -> BeatPart + '_ {
         // Only what is durable is told: a beat is a promise too.
         let durable_term = self.durable.hard.term;
@@ -42,11 +41,17 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             cancelled: self.cancelled_transfers(),
             ack: None,
             last_acked: self.durable.hard.mark(),
+            promised: self.durable.hard.promised,
+            regressed: None,
             hears_leader: self.is_leader()
                 || (self.leader.is_some() && now.since(self.contact) < self.settings.t_lost),
             misses: self.misses(now),
         };
-        move |to| BeatPart { ack: ack.filter(|_| self.leader.as_ref() == Some(to)), ..all.clone() }
+        move |to| BeatPart {
+            ack: ack.filter(|_| self.leader.as_ref() == Some(to)),
+            regressed: self.peers.regressed_store(to),
+            ..all.clone()
+        }
     }
 
     /// A beat of `from` arrived, which `from` sent at `sent_at` by its own clock. The transport has proven that it
@@ -63,7 +68,10 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             }
             self.peers.lives(from);
             self.peers.lives(&self.settings.node);
-            self.peers.promised(from, part.identity.store, part.last_acked);
+            self.peers.promised(from, &part.identity, part.last_acked, part.promised);
+            if part.regressed == Some(self.settings.store) {
+                self.confess();
+            }
             if part.leads && part.term >= self.hard.term {
                 self.on_leading_beat(from, part, sent_at);
             } else if self.is_leader() {

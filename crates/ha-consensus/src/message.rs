@@ -26,6 +26,10 @@ pub struct Identity {
     pub session: SessionId,
     /// The store's mark when this session started: a lower one than peers remember means a restored disk.
     pub restored: Mark,
+    /// The highest index that the store had ever acknowledged when this session started.
+    pub promised: Index,
+    /// It was told that it had promised more: nobody counts it.
+    pub regressed: bool,
 }
 
 /// Names one attempt to hand over leadership: voters grant this one in spite of the lease of the same leader.
@@ -160,6 +164,10 @@ pub struct BeatPart {
     pub ack: Option<Ack>,
     /// The store's durable mark.
     pub last_acked: Mark,
+    /// The highest index that the store ever acknowledged, durably.
+    pub promised: Index,
+    /// The receiver's store, where the sender remembers that it had promised more.
+    pub regressed: Option<StoreId>,
     /// Whether it heard a leader (or leads) within `t_lost`.
     pub hears_leader: bool,
     /// Voters that it did not hear within `t_lost`; at most four of them.

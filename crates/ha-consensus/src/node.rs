@@ -117,7 +117,13 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             durable.start_with(snapshot.clone());
         }
         let events = if hard.no_vote { vec![Event::NoVote(NoVote::StoreLost)] } else { Vec::new() };
-        let identity = Identity { store: settings.store, session: settings.session, restored: hard.mark() };
+        let identity = Identity {
+            store: settings.store,
+            session: settings.session,
+            restored: hard.mark(),
+            promised: hard.promised,
+            regressed: hard.regressed,
+        };
         let mut raft = Self {
             settings,
             identity,
@@ -315,7 +321,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
     /// A store that was lost votes again once the members name this very store.
     pub(crate) fn regain_vote(&mut self) {
         let named = self.history.newest().1.binds(&self.settings.node, self.settings.store);
-        if self.hard.no_vote && named {
+        if self.hard.no_vote && named && !self.hard.regressed {
             self.hard.no_vote = false;
             self.durable.touch();
         }
@@ -333,6 +339,26 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             self.told_leader.clone_from(&self.leader);
             let (term, leader) = (self.hard.term, self.leader.clone());
             self.events.push(Event::LeaderChanged { term, leader });
+        }
+    }
+
+    /// Another voter remembers that this store had promised more: it was put back from a copy. It gives its vote up, durably,
+    /// and says so to those who have never heard it (S10).
+    pub(crate) fn confess(&mut self) {
+        if !self.hard.regressed {
+            (self.hard.regressed, self.hard.no_vote) = (true, true);
+            self.identity.regressed = true;
+            self.durable.touch();
+        }
+    }
+
+    /// A committed membership does without this store: what it had promised once counts no more. Another that names it gives
+    /// it its vote back.
+    pub(crate) fn absolve(&mut self, membership: &Membership) {
+        if self.hard.regressed && !membership.accepts(&self.settings.node, self.settings.store) {
+            self.hard.regressed = false;
+            self.identity.regressed = false;
+            self.durable.touch();
         }
     }
 

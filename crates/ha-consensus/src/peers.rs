@@ -26,6 +26,8 @@ pub struct PeerMemory {
     pub session: SessionId,
     /// How far the store had promised, as far as this node heard.
     pub mark: Mark,
+    /// The highest index that the store ever acknowledged, as far as this node heard.
+    pub promised: Index,
     /// It came back having promised less: no vote until the members no longer name it.
     pub regressed: bool,
 }
@@ -179,21 +181,36 @@ impl Peers {
             store: identity.store,
             session: identity.session,
             mark: identity.restored,
+            promised: identity.promised,
             regressed: false,
         });
+        let mut has_fallen = identity.regressed;
         if memory.session != identity.session {
             memory.session = identity.session;
-            if identity.restored < memory.mark && !memory.regressed {
-                memory.regressed = true;
-                self.urgent = true;
-            }
+            // A term can be caught up with without the entries that were acknowledged before it.
+            has_fallen |= identity.restored < memory.mark || identity.promised < memory.promised;
+        }
+        if has_fallen && !memory.regressed {
+            memory.regressed = true;
+            self.urgent = true;
         }
         memory.mark = memory.mark.max(identity.restored);
+        memory.promised = memory.promised.max(identity.promised);
+    }
+
+    /// The store of a peer that promised more than it remembers, to be told of it: others may not have heard it before.
+    pub(crate) fn regressed_store(&self, node: &NodeId) -> Option<StoreId> {
+        let store = self.store_of(node)?;
+        self.memory.get(&(node.clone(), store)).filter(|m| m.regressed).map(|_| store)
     }
 
     /// The peer told that its store has promised this far.
-    pub(crate) fn promised(&mut self, from: &NodeId, store: StoreId, mark: Mark) {
-        if let Some(memory) = self.memory.get_mut(&(from.clone(), store)) {
+    pub(crate) fn promised(&mut self, from: &NodeId, who: &Identity, mark: Mark, through: Index) {
+        // Of a session that is not remembered, because no membership known here names its store, nothing is: what it
+        // promised would be held against its own start.
+        let known = self.memory.get_mut(&(from.clone(), who.store));
+        if let Some(memory) = known.filter(|m| m.session == who.session) {
+            memory.promised = memory.promised.max(through);
             memory.mark = memory.mark.max(mark);
         }
     }
@@ -255,7 +272,8 @@ mod tests {
     }
 
     fn who(store: u128, session: u128, restored: Mark) -> Identity {
-        Identity { store: StoreId(store), session: SessionId(session), restored }
+        let (promised, regressed) = (restored.index, false);
+        Identity { store: StoreId(store), session: SessionId(session), restored, promised, regressed }
     }
 
     /// One word at a time when the one before is long silent.
@@ -274,7 +292,7 @@ mod tests {
         let (a, m) = (NodeId::from("a"), bound(1));
         let mut p = Peers::default();
         assert_eq!(speaks(&mut p, &a, who(1, 1, mark(1, 0)), &m), Speaker::New);
-        p.promised(&a, StoreId(1), mark(2, 7));
+        p.promised(&a, &who(1, 1, mark(1, 0)), mark(2, 7), Index(7));
         assert_eq!(speaks(&mut p, &a, who(1, 1, mark(1, 0)), &m), Speaker::Known);
         assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "the same session is no regression");
         speaks(&mut p, &a, who(1, 2, mark(2, 7)), &m);
@@ -293,6 +311,33 @@ mod tests {
     }
 
     #[test]
+    fn what_a_learner_promised_is_not_held_against_its_start() {
+        let a = NodeId::from("a");
+        let mut p = Peers::default();
+        speaks(&mut p, &a, who(1, 1, mark(1, 2)), &bound(1));
+        // It starts anew while this node's log, an old one, does not name its store.
+        let next = who(1, 2, mark(1, 4));
+        p.reset(&a);
+        speaks(&mut p, &a, next, &bound(9));
+        p.promised(&a, &next, mark(3, 8), Index(8));
+        speaks(&mut p, &a, next, &bound(1));
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "it fell behind nothing");
+    }
+
+    #[test]
+    fn a_term_that_was_caught_up_with_does_not_hide_what_was_forgotten() {
+        let (a, m) = (NodeId::from("a"), bound(1));
+        let mut p = Peers::default();
+        speaks(&mut p, &a, who(1, 1, mark(2, 0)), &m);
+        p.promised(&a, &who(1, 1, mark(2, 0)), mark(2, 7), Index(7));
+        // Put back from before that, it heard of term 5 from another, and started once more.
+        let back = Identity { promised: Index(3), ..who(1, 2, mark(5, 0)) };
+        speaks(&mut p, &a, back, &m);
+        assert!(!p.counts(&a, StoreId(1), Some(StoreId(1))));
+        assert_eq!(p.regressed_store(&a), Some(StoreId(1)), "it is told");
+    }
+
+    #[test]
     fn a_late_word_of_a_session_that_is_over_is_void_and_bars_nobody() {
         let (a, m, second) = (NodeId::from("a"), bound(1), Duration::from_secs(1));
         let mut p = Peers::default();
@@ -305,7 +350,7 @@ mod tests {
             speaker
         };
         assert_eq!(say(&mut p, 0, &first), Speaker::New);
-        p.promised(&a, StoreId(1), mark(1, 5));
+        p.promised(&a, &first, mark(1, 5), Index(5));
         assert_eq!(say(&mut p, 10, &next), Speaker::Void, "the first one still speaks");
         p.reset(&a);
         assert_eq!(say(&mut p, 20, &next), Speaker::New);

@@ -81,6 +81,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             self.log.push(Entry { index, term: self.hard.term, payload });
         }
         self.hard.acked = self.log.last().index;
+        self.hard.promised = self.hard.promised.max(self.hard.acked);
         self.durable.touch();
         self.sync_progress();
         self.feed_all();
@@ -195,7 +196,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         progress.identity = Some(*identity);
         progress.acknowledged(matched, now);
         let mark = crate::message::Mark { term, index: matched };
-        self.peers.promised(from, identity.store, mark);
+        self.peers.promised(from, identity, mark, matched);
         self.advance_leader_commit();
         self.feed(from);
         self.urge_transfer();
@@ -315,6 +316,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         let committed: Vec<_> = self.history.between(before, index).cloned().collect();
         for (index, membership) in committed {
             self.peers.prune(&membership, self.history.newest().1);
+            self.absolve(&membership);
             self.events.push(Event::VotersChanged { index, membership });
         }
     }

@@ -66,7 +66,13 @@ impl Follower {
     ) -> (Vec<Body<String>>, Option<Snapshot>) {
         self.now = self.now + Duration::from_millis(1);
         let restored = Mark { term: Term(0), index: Index(0) };
-        let identity = Identity { store: StoreId(2), session: SessionId(2), restored };
+        let identity = Identity {
+            store: StoreId(2),
+            session: SessionId(2),
+            restored,
+            promised: Index(0),
+            regressed: false,
+        };
         let body = Body::Chunk { meta, offset, total, bytes: bytes.to_vec() };
         let message = Message { term: Term(term), identity, body };
         self.raft.receive(self.now, &NodeId::from("b"), message);

@@ -119,7 +119,13 @@ impl Cluster {
         });
         runtime.spawn(async move { while heard.recv().await.is_some() {} });
         for body in words {
-            let identity = Identity { store: StoreId(id), session: SessionId(id), restored: Mark::default() };
+            let identity = Identity {
+                store: StoreId(id),
+                session: SessionId(id),
+                restored: Mark::default(),
+                promised: Index(0),
+                regressed: false,
+            };
             let message = PeerMessage::Raft(Message { term: Term(1), identity, body });
             streams.send(&gamma, ha_codec::encode(&message)).unwrap();
         }

@@ -68,6 +68,32 @@ fn a_restored_disk_is_barred_until_it_is_voted_out_and_in() {
     assert!(commits(&mut world, leader), "b votes again");
 }
 
+/// S10: the voter that knew better told it, and it says so itself to one that was away and knows nothing.
+#[test]
+fn a_restored_disk_confesses_to_a_voter_that_never_heard_it() {
+    let (mut world, _) = formed(32, 0);
+    world.crash(2);
+    let yesterday = world.hosts[1].disk.clone();
+    run(&mut world, 3 * T_LOST_MS);
+    let leader = world.leader().expect("two of three");
+    assert!(commits(&mut world, leader));
+    world.crash(1);
+    world.hosts[1].disk = yesterday;
+    world.start(1);
+    run(&mut world, T_LOST_MS);
+    assert!(world.hosts[1].disk.hard.regressed, "it was told, and wrote it down");
+    world.crash(0);
+    world.crash(1);
+    world.start(1);
+    world.start(2);
+    run(&mut world, 6 * T_LOST_MS);
+    assert!(world.leader().is_none(), "two of three, and both lack what the third committed");
+    world.start(0);
+    run(&mut world, 6 * T_LOST_MS);
+    let leader = world.leader().expect("the two that may vote");
+    assert!(commits(&mut world, leader));
+}
+
 /// S5: who lost its disk starts as a founder, from its file; so does a voter that was cut off from the first moment. Two of
 /// three, and the third has the log.
 #[test]

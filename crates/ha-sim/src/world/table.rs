@@ -3,8 +3,11 @@
 use super::{Host, MS, World};
 use ha_model::NodeId;
 
-/// Rows of the table, and what each says of a host.
-const ROWS: [(&str, fn(&World, &Host) -> String); 8] = [
+/// What a row says of a host.
+type Says = fn(&World, &Host) -> String;
+
+/// Rows of the table.
+const ROWS: [(&str, Says); 8] = [
     ("power", |_, host| power(host).to_owned()),
     ("role", |_, host| of_node(host, |node| format!("{:?}", node.votes().role()))),
     ("term", |_, host| of_node(host, |node| node.votes().term().to_string())),

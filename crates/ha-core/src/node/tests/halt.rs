@@ -79,7 +79,13 @@ fn meta() -> SnapshotMeta {
 }
 
 fn of_leader(body: Body<LogEntry>) -> Input {
-    let identity = Identity { store: StoreId(1), session: SessionId(1), restored: Mark::default() };
+    let identity = Identity {
+        store: StoreId(1),
+        session: SessionId(1),
+        restored: Mark::default(),
+        promised: Index(0),
+        regressed: false,
+    };
     let message = PeerMessage::Raft(Message { term: Term(1), identity, body });
     Input::Message { from: "alpha".into(), message: Box::new(message) }
 }
