@@ -123,10 +123,10 @@ mod tests {
     #[test]
     fn stages_are_chosen_in_their_order() {
         let all = chosen(&[], &[]);
-        assert_eq!(all.len(), 9);
+        assert_eq!(all.len(), 11);
         assert!(all.is_sorted());
         assert_eq!(chosen(&[Stage::Demo, Stage::Tidy], &[]), [Stage::Tidy, Stage::Demo]);
-        assert_eq!(chosen(&[], &[Stage::Demo, Stage::Cluster]).len(), 7);
+        assert_eq!(chosen(&[], &[Stage::Demo, Stage::Cluster]).len(), 9);
         assert_eq!(chosen(&[Stage::Demo], &[Stage::Demo]), []);
     }
 
