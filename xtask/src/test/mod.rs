@@ -48,7 +48,7 @@ pub enum Stage {
     Tests,
     /// Examples in the documentation of the code.
     Doctests,
-    /// 2000 lives of simulated clusters (`cargo xtask sim`).
+    /// 500 lives of simulated clusters (`cargo xtask sim`).
     Sim,
     /// Rules broken on purpose are seen broken (`cargo xtask sabotage`).
     Sabotage,
