@@ -31,6 +31,7 @@ mod log;
 mod membership;
 mod message;
 mod node;
+mod own_vote;
 mod peers;
 mod progress;
 pub mod quorum;

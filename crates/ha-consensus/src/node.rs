@@ -116,7 +116,8 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         if is_new {
             durable.start_with(snapshot.clone());
         }
-        let events = if hard.no_vote { vec![Event::NoVote(NoVote::StoreLost)] } else { Vec::new() };
+        let why_none = if hard.regressed { NoVote::PutBack } else { NoVote::StoreLost };
+        let events = if hard.no_vote { vec![Event::NoVote(why_none)] } else { Vec::new() };
         let identity = Identity {
             store: settings.store,
             session: settings.session,
@@ -305,28 +306,6 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         self.peers.counts(node, store, required)
     }
 
-    /// Whether this node may stand and vote for itself.
-    pub(crate) fn may_stand(&self) -> bool {
-        !self.hard.no_vote
-            && !self.durable.failed
-            && !self.would_found_anew(self.log.last())
-            && self.membership().accepts(&self.settings.node, self.settings.store)
-    }
-
-    /// Whether this node stands now: it may, and did not step aside just before.
-    pub(crate) fn stands(&self) -> bool {
-        self.may_stand() && self.now >= self.aside_until
-    }
-
-    /// A store that was lost votes again once the members name this very store.
-    pub(crate) fn regain_vote(&mut self) {
-        let named = self.history.newest().1.binds(&self.settings.node, self.settings.store);
-        if self.hard.no_vote && named && !self.hard.regressed {
-            self.hard.no_vote = false;
-            self.durable.touch();
-        }
-    }
-
     /// The newest membership in the log, committed or not: the one that counts.
     #[must_use]
     pub fn membership(&self) -> &Membership {
@@ -339,26 +318,6 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             self.told_leader.clone_from(&self.leader);
             let (term, leader) = (self.hard.term, self.leader.clone());
             self.events.push(Event::LeaderChanged { term, leader });
-        }
-    }
-
-    /// Another voter remembers that this store had promised more: it was put back from a copy. It gives its vote up, durably,
-    /// and says so to those who have never heard it (S10).
-    pub(crate) fn confess(&mut self) {
-        if !self.hard.regressed {
-            (self.hard.regressed, self.hard.no_vote) = (true, true);
-            self.identity.regressed = true;
-            self.durable.touch();
-        }
-    }
-
-    /// A committed membership does without this store: what it had promised once counts no more. Another that names it gives
-    /// it its vote back.
-    pub(crate) fn absolve(&mut self, membership: &Membership) {
-        if self.hard.regressed && !membership.accepts(&self.settings.node, self.settings.store) {
-            self.hard.regressed = false;
-            self.identity.regressed = false;
-            self.durable.touch();
         }
     }
 

@@ -56,6 +56,9 @@ pub enum StepDown {
 pub enum NoVote {
     /// Its store was damaged, empty, or new: it waits to be named a voter.
     StoreLost,
+    /// Another voter remembers that its store had promised more: a copy was put back. It has none until the members do without
+    /// the store and name it again.
+    PutBack,
     /// A write failed: until restarted it acknowledges nothing.
     WriteFailed,
 }

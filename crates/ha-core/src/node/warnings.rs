@@ -60,7 +60,8 @@ impl Node {
         let standing: Vec<About> = self.warnings.0.keys().cloned().collect();
         for about in standing {
             let is_over = match &about {
-                About::Shell(_) | About::OwnVote | About::Disk => false,
+                About::Shell(_) | About::Disk => false,
+                About::OwnVote => !self.raft.hard_state().no_vote,
                 About::FileOf(_) => self.state.config.is_some(),
                 About::OverHeard(node) => !self.is_over_heard_by_any(now, node),
                 About::Unnamed(instance, node) => {
@@ -89,12 +90,16 @@ impl Node {
     }
 
     pub(super) fn warn_of_own_vote(&mut self, why: NoVote) {
-        let text = match why {
-            NoVote::StoreLost => {
-                "this node has no vote: its data directory was damaged, empty or new; it follows the others' log"
-            }
+        let what = match why {
+            NoVote::StoreLost => "its data directory was damaged, empty or new",
+            NoVote::PutBack => "its data directory is older than what it had promised (a copy was restored?)",
             NoVote::WriteFailed => return, // the failed write was told with it
         };
-        self.warn(About::OwnVote, Level::Alarm, text.to_owned());
+        let text = format!(
+            "this node has no vote: {what}; it follows the others' log; to let a member without a vote vote in its place: \
+             hactl fence off {}",
+            self.setup.me
+        );
+        self.warn(About::OwnVote, Level::Alarm, text);
     }
 }
