@@ -51,6 +51,7 @@ pub use message::{Ack, BeatPart, Body, Identity, Mark, Message, TransferToken};
 pub use node::Raft;
 pub use peers::{BarReason, PeerMemory};
 pub use ready::{Event, NoVote, Persist, PersistId, Ready, StepDown};
+pub use rng::Rng;
 pub use settings::{HardState, Limits, Restored, Settings, StartError};
 pub use state::Role;
 pub use timer::Timer;

@@ -1,19 +1,22 @@
-//! A small seeded generator for retry delays: same seed, same delays (S15).
+//! A small seeded generator: same seed, same delays (S15). Simulations of the votes draw from it too.
 //!
 //! Not for secrets. SplitMix64 (Steele, Lea, Flood 2014): one word of state, passes the usual tests.
 
 use std::time::Duration;
 
-/// Deterministic source of retry delays.
+/// Deterministic source of delays.
 #[derive(Clone, Debug)]
-pub(crate) struct Rng(u64);
+pub struct Rng(u64);
 
 impl Rng {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The same seed, the same numbers.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    /// The next number.
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -25,7 +28,7 @@ impl Rng {
     pub(crate) fn retry(&mut self, max: Duration) -> Duration {
         let max = u64::try_from(max.as_nanos()).unwrap_or(u64::MAX);
         let half = max / 2;
-        Duration::from_nanos(half + self.next() % (max - half + 1))
+        Duration::from_nanos(half + self.draw() % (max - half + 1))
     }
 }
 

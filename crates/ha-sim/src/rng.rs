@@ -1,26 +1,22 @@
-//! A small generator of pseudo-random numbers (SplitMix64; Steele, Lea, Flood 2014): the same seed, the same story.
+//! What a life draws from: the votes' own generator, in ranges and choices.
 
 /// The generator.
 #[derive(Clone, Debug)]
-pub struct Rng(u64);
+pub struct Rng(ha_consensus::Rng);
 
 impl Rng {
     /// A stream of its own for each `purpose`, so that drawing more for one changes nothing of the others.
     #[must_use]
     pub fn new(seed: u64, purpose: u64) -> Self {
-        let mut rng =
-            Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ purpose.wrapping_mul(0x5DEE_CE66_D1CE_4E5B));
+        let start = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ purpose.wrapping_mul(0x5DEE_CE66_D1CE_4E5B);
+        let mut rng = Self(ha_consensus::Rng::new(start));
         rng.draw();
         rng
     }
 
     /// The next number.
     pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        self.0.draw()
     }
 
     /// From `low` to `high`, both included.

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn nearly_every_seed_has_three_faults_of_two_kinds() {
+    fn every_seed_has_three_faults_of_two_kinds() {
         let poor = (0..200).filter(|seed| {
             let mut rng = Rng::new(*seed, 0);
             let shape = Shape::of_seed(&mut rng);

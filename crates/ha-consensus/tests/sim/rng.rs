@@ -1,19 +1,15 @@
 //! The simulation's one source of chance (SplitMix64): one seed sets everything.
 
 #[derive(Clone, Debug)]
-pub struct Rng(u64);
+pub struct Rng(ha_consensus::Rng);
 
 impl Rng {
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x1234_5678)
+        Self(ha_consensus::Rng::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x1234_5678))
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        self.0.draw()
     }
 
     /// In `low .. high`.
