@@ -16,6 +16,42 @@ pub const SEQUENCES: [&str; 8] = [
     "switch answers late",
 ];
 
+/// Kinds of faults: every batch must contain each.
+pub const FAULTS: [&str; 32] = [
+    "power off",
+    "freeze",
+    "pause with the clock",
+    "kill daemon",
+    "kill process",
+    "cut from all",
+    "partial cut",
+    "cut of a link",
+    "one-way cut",
+    "flapping path",
+    "loss and delay",
+    "slow disk",
+    "hanging disk",
+    "failing disk",
+    "wiped disk",
+    "older copy of a disk",
+    "clock drift",
+    "wall clock set",
+    "switch unreachable",
+    "switch slow",
+    "switch fails",
+    "switch knows nothing",
+    "switch acts and times out",
+    "switch cycles the power",
+    "wrong outlet",
+    "switch lies",
+    "agents fail",
+    "agents hang",
+    "monitors lie",
+    "operator",
+    "hand-over",
+    "supply holds its charge",
+];
+
 /// Counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -42,6 +78,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// One more of that kind of fault.
+    pub fn fault(&mut self, kind: &'static str) {
+        debug_assert!(FAULTS.contains(&kind), "{kind}");
+        *self.faults.entry(kind).or_default() += 1;
+    }
+
     /// One more of that sequence.
     pub fn sequence(&mut self, name: &'static str) {
         debug_assert!(SEQUENCES.contains(&name), "{name}");
@@ -59,7 +101,9 @@ impl Tally {
             ("voter changes", self.voter_changes),
         ];
         let counts = counts.into_iter().filter(|(_, n)| zero(n)).map(|(name, _)| name);
-        counts.chain(SEQUENCES.into_iter().filter(|s| self.sequences.get(s).is_none_or(zero))).collect()
+        let faults = FAULTS.into_iter().filter(|kind| self.faults.get(kind).is_none_or(zero));
+        let sequences = SEQUENCES.into_iter().filter(|name| self.sequences.get(name).is_none_or(zero));
+        counts.chain(faults).chain(sequences).collect()
     }
 }
 
@@ -91,12 +135,27 @@ impl fmt::Display for Tally {
         row("failovers", self.failovers)?;
         row("leader changes", self.leader_changes)?;
         row("voter changes", self.voter_changes)?;
-        for (name, n) in &self.faults {
-            row(&format!("fault: {name}"), *n)?;
+        for name in FAULTS {
+            row(&format!("fault: {name}"), self.faults.get(name).copied().unwrap_or(0))?;
         }
         for name in SEQUENCES {
             row(&format!("sequence: {name}"), self.sequences.get(name).copied().unwrap_or(0))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_occurred_is_missing_and_what_did_is_not() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.missing().len(), 4 + FAULTS.len() + SEQUENCES.len());
+        FAULTS.into_iter().for_each(|kind| tally.fault(kind));
+        SEQUENCES.into_iter().for_each(|name| tally.sequence(name));
+        (tally.fences, tally.failovers, tally.leader_changes) = (1, 1, 1);
+        assert_eq!(tally.missing(), ["voter changes"]);
     }
 }

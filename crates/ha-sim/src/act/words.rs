@@ -175,7 +175,7 @@ impl FromStr for Act {
             ["ask", w, order @ ..] => Act::Ask(w.parse()?, self::order(order)?),
             ["transfer", w] => Act::Transfer(w.parse()?),
             ["when", moment, rest @ ..] => Act::When(moment.parse()?, Box::new(rest.join(" ").parse()?)),
-            _ => return Err(format!("`{line}` is no act; see the list in docs/TESTING.md")),
+            _ => return Err(format!("`{line}` is no act; they are listed in crates/ha-sim/src/act.rs")),
         })
     }
 }

@@ -19,7 +19,7 @@ impl World {
         if let Some(kind) = act.kind()
             && self.carry_out(act).is_some()
         {
-            *self.tally.faults.entry(kind).or_default() += 1;
+            self.tally.fault(kind);
         } else if act.kind().is_none() {
             self.carry_out(act);
         }

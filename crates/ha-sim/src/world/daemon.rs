@@ -142,6 +142,7 @@ impl World {
 
     pub(super) fn boot_daemon(&mut self, id: &NodeId) {
         self.mend_disk_before_start(id);
+        self.forget_calls(id);
         let (now, t) = (self.now(id), self.t);
         let index = 1 + self.shape.nodes.iter().position(|n| n.name == id.as_str()).unwrap_or(0) as u128;
         let (text, config) = (self.text.clone(), Arc::clone(&self.config));

@@ -20,6 +20,12 @@ impl World {
         }
     }
 
+    /// A daemon that starts numbers its calls anew.
+    pub(super) fn forget_calls(&mut self, id: &NodeId) {
+        self.ledger.given_up.retain(|(node, _)| node != id);
+        self.ledger.cancelled.retain(|(node, _)| node != id);
+    }
+
     pub(super) fn fence_ends(
         &mut self,
         id: &NodeId,
@@ -71,7 +77,7 @@ impl World {
                         self.at(CYCLE, Due::CycledOn { plug: plug.to_owned() });
                     }
                     _ if self.shape.holds_charge => {
-                        *self.tally.faults.entry("supply holds its charge").or_default() += 1;
+                        self.tally.fault("supply holds its charge");
                         let (boot, t) = (self.hosts[&target].boots, self.t);
                         self.host(&target).goes_off_at = Some(t + CHARGE);
                         self.at(CHARGE, Due::Discharged { node: target, boot });
