@@ -89,15 +89,19 @@ pub(crate) enum Speaker {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Peers {
     peers: BTreeMap<NodeId, Peer>,
-    memory: BTreeMap<(NodeId, StoreId), PeerMemory>,
+    /// By node, then by store.
+    memory: BTreeMap<NodeId, BTreeMap<StoreId, PeerMemory>>,
     /// A bar was set that is not yet handed out for persisting.
     pub(crate) urgent: bool,
 }
 
 impl Peers {
     pub(crate) fn restored(memory: Vec<PeerMemory>) -> Self {
-        let memory = memory.into_iter().map(|m| ((m.node.clone(), m.store), m)).collect();
-        Self { peers: BTreeMap::new(), memory, urgent: false }
+        let mut peers = Self::default();
+        for kept in memory {
+            peers.memory.entry(kept.node.clone()).or_default().insert(kept.store, kept);
+        }
+        peers
     }
 
     pub(crate) fn get(&self, node: &NodeId) -> Option<&Peer> {
@@ -109,7 +113,11 @@ impl Peers {
     }
 
     pub(crate) fn memory(&self) -> Vec<PeerMemory> {
-        self.memory.values().cloned().collect()
+        self.memory.values().flat_map(BTreeMap::values).cloned().collect()
+    }
+
+    fn remembered(&self, node: &NodeId, store: StoreId) -> Option<&PeerMemory> {
+        self.memory.get(node)?.get(&store)
     }
 
     /// The store that speaks for `node` in this run.
@@ -170,13 +178,13 @@ impl Peers {
         } else {
             // Unbound: the first store that is heard is the one (until the log binds it).
             members.is_unbound(from)
-                && !self.memory.keys().any(|(node, store)| node == from && *store != identity.store)
+                && !self.memory.get(from).is_some_and(|of| of.keys().any(|store| *store != identity.store))
         };
         if !acceptable {
             return;
         }
-        let key = (from.clone(), identity.store);
-        let memory = self.memory.entry(key).or_insert_with(|| PeerMemory {
+        let of_node = self.memory.entry(from.clone()).or_default();
+        let memory = of_node.entry(identity.store).or_insert_with(|| PeerMemory {
             node: from.clone(),
             store: identity.store,
             session: identity.session,
@@ -201,14 +209,14 @@ impl Peers {
     /// The store of a peer that promised more than it remembers, to be told of it: others may not have heard it before.
     pub(crate) fn regressed_store(&self, node: &NodeId) -> Option<StoreId> {
         let store = self.store_of(node)?;
-        self.memory.get(&(node.clone(), store)).filter(|m| m.regressed).map(|_| store)
+        self.remembered(node, store).filter(|m| m.regressed).map(|_| store)
     }
 
     /// The peer told that its store has promised this far.
     pub(crate) fn promised(&mut self, from: &NodeId, who: &Identity, mark: Mark, through: Index) {
         // Of a session that is not remembered, because no membership known here names its store, nothing is: what it
         // promised would be held against its own start.
-        let known = self.memory.get_mut(&(from.clone(), who.store));
+        let known = self.memory.get_mut(from).and_then(|of| of.get_mut(&who.store));
         if let Some(memory) = known.filter(|m| m.session == who.session) {
             memory.promised = memory.promised.max(through);
             memory.mark = memory.mark.max(mark);
@@ -218,12 +226,13 @@ impl Peers {
     /// Whether the cluster has a log already, by the word of anybody heard in this run, or remembered.
     pub(crate) fn know_history(&self) -> bool {
         let is_kept = |m: &PeerMemory| m.mark.index > Index(0);
-        self.peers.values().any(|p| p.has_history) || self.memory.values().any(is_kept)
+        self.peers.values().any(|p| p.has_history)
+            || self.memory.values().flat_map(BTreeMap::values).any(is_kept)
     }
 
     /// Whether what `store` says for `node` counts in a set that demands `required` (None: not yet bound).
     pub(crate) fn counts(&self, node: &NodeId, store: StoreId, required: Option<StoreId>) -> bool {
-        let memory = self.memory.get(&(node.clone(), store));
+        let memory = self.remembered(node, store);
         let right_store = required.map_or(memory.is_some(), |required| required == store);
         right_store && !memory.is_some_and(|m| m.regressed)
     }
@@ -233,7 +242,7 @@ impl Peers {
         if !members.is_voter(node) {
             return None;
         }
-        let memory = self.memory.get(&(node.clone(), store));
+        let memory = self.remembered(node, store);
         if memory.is_some_and(|m| m.regressed) {
             return Some(BarReason::Regressed);
         }
@@ -256,8 +265,10 @@ impl Peers {
 
     /// Forgets stores and nodes that neither a membership just committed nor the newest one names.
     pub(crate) fn prune(&mut self, committed: &Membership, newest: &Membership) {
-        self.memory
-            .retain(|(node, store), _| committed.accepts(node, *store) || newest.accepts(node, *store));
+        self.memory.retain(|node, of| {
+            of.retain(|store, _| committed.accepts(node, *store) || newest.accepts(node, *store));
+            !of.is_empty()
+        });
         self.peers.retain(|node, _| committed.contains(node) || newest.contains(node));
     }
 }

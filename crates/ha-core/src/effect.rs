@@ -38,8 +38,8 @@ pub enum Effect {
     Beat {
         /// Past this the heartbeat thread stays silent.
         valid_until: BootNs,
-        /// By peer.
-        bodies: BTreeMap<NodeId, BeatBody>,
+        /// One for each peer, in order of their names.
+        bodies: Vec<(NodeId, BeatBody)>,
         /// Send one now, beside the regular ones: something urgent changed.
         is_urgent: bool,
     },

@@ -12,23 +12,42 @@ use std::sync::Arc;
 /// Longest accepted name in bytes: a host name label (RFC 1035 §2.3.4).
 pub const NAME_MAX: usize = 63;
 
+/// So many bytes of a name are its head.
+const HEAD: usize = 8;
+
+/// The first bytes of a name as a number that orders as they do; shorter names are filled up with zeros.
+fn head(name: &str) -> u64 {
+    let mut head = [0; HEAD];
+    head.iter_mut().zip(name.bytes()).for_each(|(to, byte)| *to = byte);
+    u64::from_be_bytes(head)
+}
+
 macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Eq, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(Arc<str>);
+        #[derive(Clone, Serialize, Deserialize)]
+        #[serde(from = "Arc<str>", into = "Arc<str>")]
+        pub struct $name {
+            head: u64,
+            name: Arc<str>,
+        }
 
-        // Most comparisons are of one name with itself: the same memory is the same name.
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
-                Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+                self.cmp(other) == Ordering::Equal
             }
         }
 
+        impl Eq for $name {}
+
+        // Names are compared more often than anything else is done, and most are told apart, or are one, by their heads.
         impl Ord for $name {
             fn cmp(&self, other: &Self) -> Ordering {
-                if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+                self.head.cmp(&other.head).then_with(|| match (self.name.len(), other.name.len()) {
+                    (a, b) if a == b && a <= HEAD => Ordering::Equal,
+                    _ if Arc::ptr_eq(&self.name, &other.name) => Ordering::Equal,
+                    _ => self.name.cmp(&other.name),
+                })
             }
         }
 
@@ -40,7 +59,7 @@ macro_rules! name_id {
 
         impl Hash for $name {
             fn hash<H: Hasher>(&self, state: &mut H) {
-                self.0.hash(state);
+                self.name.hash(state);
             }
         }
 
@@ -48,31 +67,43 @@ macro_rules! name_id {
             /// The name as written in the cluster file.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                &self.name
+            }
+        }
+
+        impl From<Arc<str>> for $name {
+            fn from(name: Arc<str>) -> Self {
+                Self { head: head(&name), name }
+            }
+        }
+
+        impl From<$name> for Arc<str> {
+            fn from(id: $name) -> Self {
+                id.name
             }
         }
 
         impl From<&str> for $name {
             fn from(name: &str) -> Self {
-                Self(Arc::from(name))
+                Arc::<str>::from(name).into()
             }
         }
 
         impl From<String> for $name {
             fn from(name: String) -> Self {
-                Self(Arc::from(name))
+                Arc::<str>::from(name).into()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(&self.name)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(&self.name)
             }
         }
     };

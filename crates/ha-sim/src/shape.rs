@@ -29,7 +29,23 @@ pub struct Shape {
     pub holds_charge: bool,
     /// Single resources beside the group.
     pub singles: u8,
+    /// A busy core takes the heartbeats of so long at once.
+    pub gather_ms: u64,
 }
+
+/// Members and witnesses, and of 40 clusters how many are so large: most are small, the large ones take long.
+const SIZES: [((usize, usize), usize); 10] = [
+    ((1, 0), 2),
+    ((2, 1), 5),
+    ((3, 0), 14),
+    ((4, 0), 5),
+    ((4, 1), 3),
+    ((5, 0), 5),
+    ((6, 0), 2),
+    ((4, 3), 1),
+    ((7, 0), 2),
+    ((9, 0), 1),
+];
 
 /// Address of the group, until an operator changes it.
 pub const ADDRESS: u8 = 100;
@@ -41,33 +57,18 @@ impl Shape {
     /// The shape of a seed.
     #[must_use]
     pub fn of_seed(rng: &mut Rng) -> Self {
-        // Most clusters are small; the large ones are rare, they take long.
-        let (members, witnesses) = *rng.pick(&[
-            (1, 0),
-            (2, 1),
-            (2, 1),
-            (3, 0),
-            (3, 0),
-            (3, 0),
-            (3, 0),
-            (4, 0),
-            (4, 0),
-            (4, 1),
-            (5, 0),
-            (5, 0),
-            (6, 0),
-            (4, 3),
-            (7, 0),
-            (9, 0),
-        ]);
+        let sizes: Vec<_> = SIZES.iter().flat_map(|(size, of)| std::iter::repeat_n(*size, *of)).collect();
+        let (members, witnesses) = *rng.pick(&sizes);
+        let is_fast = rng.percent(8);
         Self {
             nodes: nodes(members, witnesses),
             links: if rng.percent(30) { 2 } else { 1 },
-            is_fast: rng.percent(8),
+            is_fast,
             has_second_level: rng.percent(20),
             is_supply_shared: members > 2 && rng.percent(5),
             holds_charge: rng.percent(20),
             singles: rng.range(1, 3) as u8,
+            gather_ms: if rng.percent(30) { 0 } else { rng.range(1, if is_fast { 3 } else { 20 }) },
         }
     }
 
@@ -82,6 +83,7 @@ impl Shape {
             is_supply_shared: false,
             holds_charge: false,
             singles: 1,
+            gather_ms: 0,
         }
     }
 
@@ -184,7 +186,7 @@ impl fmt::Display for Shape {
             (self.holds_charge, "supplies hold their charge"),
         ];
         words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| write!(f, ", {word}"))?;
-        write!(f, ", {} single resources", self.singles)
+        write!(f, ", {} single resources, heartbeats of {} ms at once", self.singles, self.gather_ms)
     }
 }
 

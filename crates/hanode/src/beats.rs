@@ -4,15 +4,14 @@ use ha_core::{BeatBody, BeatIn};
 use ha_membership::Ages;
 use ha_model::{BootNs, NodeId};
 use ha_transport::beats::{Beat, BeatContents};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A body is at most this long when decoded: names, numbers, no lists.
 const BODY_LIMIT: usize = 4096;
 
 /// For the heartbeat thread.
-pub fn contents(valid_until: BootNs, bodies: &BTreeMap<NodeId, BeatBody>) -> BeatContents {
-    let encode = |(node, body): (&NodeId, &BeatBody)| (node.clone(), ha_codec::encode(body));
+pub fn contents(valid_until: BootNs, bodies: &[(NodeId, BeatBody)]) -> BeatContents {
+    let encode = |(node, body): &(NodeId, BeatBody)| (node.clone(), ha_codec::encode(body));
     BeatContents { valid_until, bodies: bodies.iter().map(encode).collect() }
 }
 

@@ -218,6 +218,9 @@ impl Node {
         let effect = self.effect_id();
         let Some(instance) = self.local.instances.get_mut(id) else { return };
         instance.run = Some((effect, op));
+        // S4: no grant holds, or none did for that long. A look that hangs does not keep what may run from its stop.
+        let is_look = instance.is_leftover && op == Op::Probe;
+        let timeout = if is_look { timeout.min(self.config.timing.t_grant) } else { timeout };
         let run = AgentRun {
             id: effect,
             instance: id.clone(),

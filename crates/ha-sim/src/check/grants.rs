@@ -5,7 +5,6 @@ use crate::act::Agents;
 use crate::world::{MS, World};
 use ha_core::{AgentOp, BeatBody};
 use ha_model::{BootNs, NodeId, SessionId};
-use std::collections::BTreeMap;
 
 impl World {
     /// S4: nothing runs longer than it takes to stop it once the grant is over.
@@ -27,7 +26,7 @@ impl World {
     }
 
     /// S18: nothing is granted to a boot that this node knows to be over.
-    pub(crate) fn check_grants(&mut self, id: &NodeId, bodies: &BTreeMap<NodeId, BeatBody>) {
+    pub(crate) fn check_grants(&mut self, id: &NodeId, bodies: &[(NodeId, BeatBody)]) {
         let Some(node) = self.hosts[id].node() else { return };
         let ended = bodies.iter().find(|(to, body)| {
             body.granted.is_some_and(|i| node.state().node(to).is_some_and(|r| r.has_ended(i)))

@@ -4,12 +4,40 @@ use super::disk::Write;
 use super::host::Run;
 use super::{Due, MS, World};
 use crate::act::{self, Moment, Switch};
-use ha_core::{Effect, FenceRun, Input, PeerMessage};
+use ha_core::{BeatIn, Effect, FenceRun, Input, PeerMessage};
 use ha_fencing::CallAction;
 use ha_model::{NodeId, SessionId};
 
 impl World {
+    /// Heartbeats that wait are taken before anything else, as the daemon does.
     pub(crate) fn step(&mut self, id: &NodeId, input: Input) {
+        self.take_gathered(id);
+        self.step_once(id, input);
+    }
+
+    /// A heartbeat has arrived: it is taken with what else arrives while the core is busy.
+    pub(super) fn gather(&mut self, id: &NodeId, beat: BeatIn) {
+        let gather = self.shape.gather_ms * MS;
+        let Some(daemon) = &mut self.host(id).daemon else { return };
+        let (session, is_first) = (daemon.session, daemon.inbox.is_empty());
+        daemon.inbox.push(beat);
+        if gather == 0 {
+            self.take_gathered(id);
+        } else if is_first {
+            self.at(gather, Due::Gathered { node: id.clone(), session });
+        }
+    }
+
+    pub(super) fn take_gathered(&mut self, id: &NodeId) {
+        let host = self.host(id);
+        let Some(daemon) = host.daemon.as_mut().filter(|d| !host.is_frozen && !d.inbox.is_empty()) else {
+            return;
+        };
+        let beats = std::mem::take(&mut daemon.inbox);
+        self.step_once(id, Input::Beats(beats));
+    }
+
+    fn step_once(&mut self, id: &NodeId, input: Input) {
         let now = self.now(id);
         let host = self.host(id);
         if host.is_frozen {

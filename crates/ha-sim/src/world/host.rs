@@ -3,7 +3,7 @@
 use super::Due;
 use super::clock::Clock;
 use super::disk::Disk;
-use ha_core::{AgentRun, BeatBody, Node};
+use ha_core::{AgentRun, BeatBody, BeatIn, Node};
 use ha_model::{AdminReply, BootNs, EffectId, Incarnation, InstanceId, NodeId, SessionId, StoreId, Term};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +21,10 @@ pub struct Daemon {
     pub session: SessionId,
     pub started_at: BootNs,
     pub runs: BTreeMap<EffectId, Run>,
-    pub bodies: BTreeMap<NodeId, BeatBody>,
+    pub bodies: Vec<(NodeId, BeatBody)>,
     pub valid_until: BootNs,
+    /// Heartbeats that have arrived and wait for a step.
+    pub inbox: Vec<BeatIn>,
     /// Newest sending time heard, by peer and link.
     pub heard: BTreeMap<(NodeId, u8), BootNs>,
     pub last_step: BootNs,

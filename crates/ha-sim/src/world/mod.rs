@@ -14,6 +14,7 @@ mod effects;
 mod host;
 mod net;
 mod power;
+mod queue;
 mod sights;
 mod table;
 
@@ -28,6 +29,7 @@ use ha_fencing::CallAction;
 use ha_model::{ClusterConfig, EffectId, InstanceId, NodeId, SessionId};
 pub(crate) use host::{Daemon, Host};
 use net::Net;
+use queue::Queue;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -56,6 +58,11 @@ pub(crate) enum Due {
         beat: Box<BeatIn>,
     },
     SendBeats {
+        node: NodeId,
+        session: SessionId,
+    },
+    /// The heartbeats that wait are taken.
+    Gathered {
         node: NodeId,
         session: SessionId,
     },
@@ -134,8 +141,7 @@ pub struct Violation {
 /// The world.
 pub struct World {
     pub(crate) t: u64,
-    queue: BTreeMap<(u64, u64), Due>,
-    seq: u64,
+    queue: Queue,
     pub(crate) rng: Rng,
     pub(crate) shape: Shape,
     /// The cluster file of every host, and what it says.
@@ -172,8 +178,7 @@ impl World {
             text,
             config: Arc::clone(&config),
             t: S,
-            queue: BTreeMap::new(),
-            seq: 0,
+            queue: Queue::default(),
             rng: Rng::new(seed, 2),
             shape: shape.clone(),
             hosts: BTreeMap::new(),
@@ -206,8 +211,7 @@ impl World {
     }
 
     pub(crate) fn at(&mut self, after: u64, due: Due) {
-        self.seq += 1;
-        self.queue.insert((self.t + after, self.seq), due);
+        self.queue.push(self.t + after, due);
     }
 
     /// FNV-1a over whatever tells one life from another.
@@ -278,13 +282,13 @@ impl World {
                     return true;
                 }
             }
-            let Some((&key, _)) = self.queue.first_key_value() else { return false };
-            if key.0 > end {
-                self.t = end;
+            let Some(at) = self.queue.next_at() else { return false };
+            if at > end {
+                self.t = self.t.max(end);
                 return done(self);
             }
-            let due = self.queue.remove(&key).expect("just seen");
-            self.t = self.t.max(key.0);
+            let Some((_, due)) = self.queue.pop() else { return false };
+            self.t = self.t.max(at);
             self.net.t = self.t;
             self.tally.events += 1;
             self.happen(due);
@@ -296,6 +300,7 @@ impl World {
         let node = match &due {
             Due::Message { to, .. } | Due::Beat { to, .. } | Due::Stream { to, .. } => to.clone(),
             Due::SendBeats { node, .. }
+            | Due::Gathered { node, .. }
             | Due::Persisted { node, .. }
             | Due::Agent { node, .. }
             | Due::Fence { node, .. }
@@ -333,9 +338,10 @@ impl World {
             Due::Stream { input, .. } => self.step(node, input),
             Due::Beat { keys, beat, .. } => {
                 if let Some(beat) = self.take_beat(node, keys, *beat) {
-                    self.step(node, Input::Beats(vec![beat]));
+                    self.gather(node, beat);
                 }
             }
+            Due::Gathered { session, .. } if is_session(self, session) => self.take_gathered(node),
             Due::SendBeats { session, .. } if is_session(self, session) => {
                 self.send_beats(node);
                 let pause = if self.shape.is_fast { 15 * MS } else { 100 * MS };
@@ -367,7 +373,11 @@ impl World {
                     self.boot_daemon(node);
                 }
             }
-            Due::SendBeats { .. } | Due::Persisted { .. } | Due::Agent { .. } | Due::Fence { .. } => {}
+            Due::SendBeats { .. }
+            | Due::Gathered { .. }
+            | Due::Persisted { .. }
+            | Due::Agent { .. }
+            | Due::Fence { .. } => {}
             Due::CycledOn { .. } | Due::Late { .. } | Due::Discharged { .. } | Due::Sudden | Due::Net => {}
         }
     }

@@ -217,14 +217,16 @@ impl World {
             write: Duration::from_nanos(write),
             spawn: Duration::ZERO,
         };
-        let (session, bodies) = (daemon.session, daemon.bodies.clone());
-        for (to, body) in bodies {
-            let Some(keys) = self.net.keys.get(&pair(id, &to)).copied() else { continue };
+        let session = daemon.session;
+        // Lent, and given back: cloned they would cost more than what is done with them.
+        let bodies = self.host(id).daemon.as_mut().map(|d| std::mem::take(&mut d.bodies)).unwrap_or_default();
+        for (to, body) in &bodies {
+            let Some(keys) = self.net.keys.get(&pair(id, to)).copied() else { continue };
             if ![keys.0, keys.1].contains(&session) {
                 continue;
             }
             for link in 0..self.net.links {
-                if self.net.is_link_cut(id, &to, link) || self.rng.percent(self.net.loss) {
+                if self.net.is_link_cut(id, to, link) || self.rng.percent(self.net.loss) {
                     continue;
                 }
                 let echo =
@@ -244,6 +246,9 @@ impl World {
                     self.at(after, Due::Beat { to: to.clone(), keys, beat: Box::new(beat.clone()) });
                 }
             }
+        }
+        if let Some(daemon) = &mut self.host(id).daemon {
+            daemon.bodies = bodies;
         }
     }
 

@@ -223,6 +223,18 @@ fn s4_a_daemon_looks_for_what_its_log_names_and_its_file_does_not() {
 }
 
 #[test]
+fn s4_a_look_for_leftovers_that_hangs_does_not_keep_them_running() {
+    let mut world = formed();
+    world.switch_is_dead = true;
+    world.probe_hangs = ["web".to_owned(), "vip".to_owned()].into();
+    for other in ["beta", "gamma"] {
+        world.cut(&"alpha".into(), &other.into());
+    }
+    world.restart_daemon("alpha");
+    world.run_until(8 * S, "alpha stopped all", |w| w.owner("web").is_none() && w.owner("vip").is_none());
+}
+
+#[test]
 fn s4_a_first_grant_is_no_longer_than_the_log_says() {
     let mut world = led_by("beta");
     world.edit_files("[timing]", "[timing]\nt_grant = \"30s\"");

@@ -41,7 +41,7 @@ struct Host {
     sessions: u128,
     session: SessionId,
     running: BTreeSet<String>,
-    bodies: BTreeMap<NodeId, BeatBody>,
+    bodies: Vec<(NodeId, BeatBody)>,
     heard: BTreeMap<NodeId, BootNs>,
     store: Stored,
     replies: BTreeMap<u64, AdminReply>,
@@ -98,6 +98,8 @@ pub struct World {
     /// The command with which each service was last started.
     pub commands: BTreeMap<String, String>,
     pub start_fails: BTreeSet<String>,
+    /// Probes of these end at their time-out.
+    pub probe_hangs: BTreeSet<String>,
     /// Whether a quick check of its address sufficed when each service was last started.
     pub quick_checks: BTreeMap<String, bool>,
     /// By so many milliseconds the wall clocks of these hosts are ahead.
@@ -145,6 +147,7 @@ impl World {
             stop_fails: BTreeSet::new(),
             commands: BTreeMap::new(),
             start_fails: BTreeSet::new(),
+            probe_hangs: BTreeSet::new(),
             quick_checks: BTreeMap::new(),
             clock_ahead_ms: BTreeMap::new(),
             unanswered: BTreeSet::new(),
@@ -160,7 +163,7 @@ impl World {
                 sessions: 0,
                 session: SessionId(0),
                 running: BTreeSet::new(),
-                bodies: BTreeMap::new(),
+                bodies: vec![],
                 heard: BTreeMap::new(),
                 store: Stored::default(),
                 replies: BTreeMap::new(),

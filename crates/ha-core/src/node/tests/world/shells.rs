@@ -53,6 +53,9 @@ impl World {
         let host = self.hosts.get_mut(id).unwrap();
         let is_running = host.running.contains(&instance);
         let outcome = match op {
+            AgentOp::Probe if self.probe_hangs.contains(&instance) => {
+                AgentOutcome::Failed { why: "it did not end in time".into() }
+            }
             AgentOp::Start if self.start_fails.contains(&instance) => {
                 self.journal.push(format!("try {id} {instance}"));
                 AgentOutcome::Failed { why: "it does not start".into() }
@@ -186,7 +189,9 @@ impl World {
                 if run.op == AgentOp::Start {
                     self.quick_checks.insert(instance.clone(), run.is_address_free);
                 }
-                self.at(MS * 5, Due::Agent { node, session, id: run.id, op: run.op, instance });
+                let hangs = run.op == AgentOp::Probe && self.probe_hangs.contains(&instance);
+                let takes = if hangs { run.timeout } else { MS * 5 };
+                self.at(takes, Due::Agent { node, session, id: run.id, op: run.op, instance });
             }
             Effect::RunFence(run) if run.agent.as_str().starts_with('(') => {
                 let why = format!("there is no agent {}", run.agent);
