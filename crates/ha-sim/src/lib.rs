@@ -7,6 +7,7 @@
 pub mod act;
 pub mod batch;
 mod check;
+mod disturb;
 pub mod rng;
 pub mod schedule;
 pub mod shape;

@@ -59,8 +59,13 @@ pub fn live(seed: u64, shape: &Shape, schedule: &Schedule, pace: Pace) -> Outcom
             world.show();
         }
         world.run_until(begin + LIFE_MS * MS, |_| false);
+        world.tally.thin = u64::from(!world.tally.is_full());
         world.mend();
         world.check_replicas();
+        if seed.is_multiple_of(3) {
+            world.disturb();
+            world.becomes_well();
+        }
     }));
     if let Err(panic) = lived {
         let text = panic.downcast_ref::<String>().cloned();
@@ -99,6 +104,12 @@ impl World {
         // What hangs goes on by itself in the end.
         let free = self.hosts.values().map(|h| h.disk.free_at).max().unwrap_or(0);
         self.run_until(free, |_| false);
+        self.becomes_well();
+        self.stays_well();
+    }
+
+    /// L1 to L4.
+    fn becomes_well(&mut self) {
         let end = self.t + WELL_WITHIN;
         let mut round = 0;
         while !self.is_settled(end) {
@@ -123,6 +134,13 @@ impl World {
                 self.cycle_the_ended();
                 self.restart_the_alone();
             }
+        }
+    }
+
+    /// L6 and L7.
+    fn stays_well(&mut self) {
+        if self.broken.is_some() {
+            return;
         }
         let (owners, messages) = (self.all_owners(), self.tally.messages);
         let begin = self.t;

@@ -75,6 +75,12 @@ pub struct Tally {
     pub leader_changes: u64,
     /// Changes of who votes.
     pub voter_changes: u64,
+    /// Times in which one node of a cluster that was well was disturbed (L5).
+    pub disturbed: u64,
+    /// Lives with fewer than three faults, or of one kind.
+    pub thin: u64,
+    /// Lives whose first fault came before anything ran: of the cluster's formation.
+    pub formation: u64,
 }
 
 impl Tally {
@@ -82,6 +88,12 @@ impl Tally {
     pub fn fault(&mut self, kind: &'static str) {
         debug_assert!(FAULTS.contains(&kind), "{kind}");
         *self.faults.entry(kind).or_default() += 1;
+    }
+
+    /// Whether a life had three faults of two kinds.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.faults.len() >= 2 && self.faults.values().sum::<u64>() >= 3
     }
 
     /// One more of that sequence.
@@ -99,6 +111,7 @@ impl Tally {
             ("failovers", self.failovers),
             ("leader changes", self.leader_changes),
             ("voter changes", self.voter_changes),
+            ("disturbed nodes", self.disturbed),
         ];
         let counts = counts.into_iter().filter(|(_, n)| zero(n)).map(|(name, _)| name);
         let faults = FAULTS.into_iter().filter(|kind| self.faults.get(kind).is_none_or(zero));
@@ -117,6 +130,9 @@ impl AddAssign<&Tally> for Tally {
         self.failovers += other.failovers;
         self.leader_changes += other.leader_changes;
         self.voter_changes += other.voter_changes;
+        self.disturbed += other.disturbed;
+        self.thin += other.thin;
+        self.formation += other.formation;
         for (to, from) in [(&mut self.faults, &other.faults), (&mut self.sequences, &other.sequences)] {
             for (name, n) in from {
                 *to.entry(name).or_default() += n;
@@ -135,6 +151,9 @@ impl fmt::Display for Tally {
         row("failovers", self.failovers)?;
         row("leader changes", self.leader_changes)?;
         row("voter changes", self.voter_changes)?;
+        row("disturbed nodes (L5)", self.disturbed)?;
+        row("lives whose first fault came during formation", self.formation)?;
+        row("lives with fewer than 3 faults of 2 kinds", self.thin)?;
         for name in FAULTS {
             row(&format!("fault: {name}"), self.faults.get(name).copied().unwrap_or(0))?;
         }
@@ -152,10 +171,10 @@ mod tests {
     #[test]
     fn what_never_occurred_is_missing_and_what_did_is_not() {
         let mut tally = Tally::default();
-        assert_eq!(tally.missing().len(), 4 + FAULTS.len() + SEQUENCES.len());
+        assert_eq!(tally.missing().len(), 5 + FAULTS.len() + SEQUENCES.len());
         FAULTS.into_iter().for_each(|kind| tally.fault(kind));
         SEQUENCES.into_iter().for_each(|name| tally.sequence(name));
-        (tally.fences, tally.failovers, tally.leader_changes) = (1, 1, 1);
+        (tally.fences, tally.failovers, tally.leader_changes, tally.disturbed) = (1, 1, 1, 1);
         assert_eq!(tally.missing(), ["voter changes"]);
     }
 }

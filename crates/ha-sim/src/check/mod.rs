@@ -44,6 +44,8 @@ pub(crate) struct Ledger {
     pub ended: BTreeSet<(NodeId, Incarnation)>,
     /// Where each instance ran last.
     pub last_owner: BTreeMap<InstanceId, NodeId>,
+    /// How often each instance began to run anywhere.
+    pub begun: BTreeMap<InstanceId, u64>,
     /// Who led in each term, and of which term each entry is that somebody applied.
     pub leaders: BTreeMap<Term, NodeId>,
     pub entries: BTreeMap<u64, Term>,

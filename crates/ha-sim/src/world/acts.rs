@@ -16,9 +16,13 @@ impl World {
             self.moments.push((*moment, (**act).clone()));
             return;
         }
+        let is_idle = self.hosts.values().all(|h| h.running.is_empty());
         if let Some(kind) = act.kind()
             && self.carry_out(act).is_some()
         {
+            if self.tally.faults.is_empty() && is_idle {
+                self.tally.formation = 1;
+            }
             self.tally.fault(kind);
         } else if act.kind().is_none() {
             self.carry_out(act);

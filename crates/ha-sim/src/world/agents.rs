@@ -21,6 +21,7 @@ impl World {
     pub(super) fn begins(&mut self, id: &NodeId, instance: &InstanceId) {
         self.check_begins(id, instance);
         self.host(id).running.insert(instance.clone());
+        *self.ledger.begun.entry(instance.clone()).or_default() += 1;
         self.tell(format!("{instance} RUNS on {id}"));
     }
 
