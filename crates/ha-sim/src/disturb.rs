@@ -13,7 +13,7 @@ use std::fmt;
 const LASTS: u64 = 25 * S;
 /// So many leaders may come and go meanwhile: the disturbed one may lead at first, and be asked to lead by who misses
 /// somebody less than it does.
-const LEADERS: u64 = 4;
+const LEADERS: u64 = 2;
 
 /// What is wrong with the node.
 #[derive(Clone, Copy, Debug)]

@@ -103,7 +103,8 @@ fn many(options: &Options) -> ExitCode {
         }
     }
     println!("{} seeds, {} violations", options.seeds, batch.violations);
-    let is_good = batch.violations == 0 && (options.allow_missing || missing.is_empty());
+    let is_good =
+        batch.violations == 0 && batch.tally.thin == 0 && (options.allow_missing || missing.is_empty());
     ExitCode::from(u8::from(!is_good))
 }
 
