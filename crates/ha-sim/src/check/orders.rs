@@ -1,6 +1,6 @@
 //! What leaves a node and what arrives there: S3, S6, S16, S17.
 
-use super::Broken;
+use super::{AFTER_THAW, Broken};
 use crate::world::{Host, World};
 use ha_core::{AgentOp, Effect, Order, OrderOp, PeerMessage};
 use ha_model::NodeId;
@@ -29,6 +29,8 @@ impl World {
                     ("S17", format!("{id} orders a start of {} without a permission for {o}", order.instance))
                 })
             }
+            // Who stood still with its clock believes in a lease that is over; who hears it knows better.
+            PeerMessage::ExecOrder(_) if self.is_out_of_time(host) => None,
             PeerMessage::ExecOrder(order) => {
                 let is_newer = |h: &Host| {
                     h.node().is_some_and(|n| n.votes().is_leader() && n.votes().term() > order.term)
@@ -45,6 +47,10 @@ impl World {
         if let Some((rule, what)) = broken {
             self.fail(rule, what);
         }
+    }
+
+    fn is_out_of_time(&self, host: &Host) -> bool {
+        host.clock_stood_until.is_some_and(|at| host.clock.at(self.t).0 < at.0 + AFTER_THAW)
     }
 
     /// S6: what is older than what the host acted on, or is for another life of it, moves nothing. (Judged in the step in

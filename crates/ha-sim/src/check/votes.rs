@@ -31,7 +31,7 @@ impl World {
     /// Who stands still, or stood still with its clock, believes what it likes: that is what fencing is for.
     fn has_lease(&self, host: &Host) -> bool {
         let now = host.clock.at(self.t);
-        if host.is_frozen || now.0 < host.thawed_at.0 + AFTER_THAW {
+        if host.is_frozen || (host.thawed_at.0 > 0 && now.0 < host.thawed_at.0 + AFTER_THAW) {
             return false;
         }
         let until = host.node().filter(|n| n.votes().is_leader()).and_then(|n| n.votes().lease_until());

@@ -53,6 +53,12 @@ impl Clock {
         (self.shown, self.since, self.is_stopped) = (self.at(t).0, t, true);
     }
 
+    /// Whether it stands still.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
     /// It goes on from where it stood.
     pub fn go_on(&mut self, t: World) {
         if self.is_stopped {

@@ -116,8 +116,12 @@ impl World {
             return;
         }
         host.is_frozen = false;
+        let stood = host.clock.is_stopped();
         host.clock.go_on(t);
         host.thawed_at = host.clock.at(t);
+        if stood {
+            host.clock_stood_until = Some(host.thawed_at);
+        }
         let parked = std::mem::take(&mut host.parked);
         self.tell(format!("THAW {id}"));
         // Heartbeats that have arrived are taken before anybody is judged.

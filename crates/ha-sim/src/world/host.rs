@@ -61,6 +61,8 @@ pub struct Host {
     pub running: BTreeSet<InstanceId>,
     pub disk: Disk,
     pub thawed_at: BootNs,
+    /// The same, where its clock stood with it: it cannot know that time has passed.
+    pub clock_stood_until: Option<BootNs>,
     /// A stop failed here in this boot: what runs on is the watchdog's.
     pub has_stop_failed: bool,
     /// What arrived while it stood still.
@@ -85,6 +87,7 @@ impl Host {
             running: BTreeSet::new(),
             disk: Disk::new(StoreId(index)),
             thawed_at: BootNs(0),
+            clock_stood_until: None,
             has_stop_failed: false,
             parked: vec![],
         }
@@ -108,5 +111,6 @@ impl Host {
         self.disk.writes.clear();
         self.parked.clear();
         self.thawed_at = BootNs(0);
+        self.clock_stood_until = None;
     }
 }
