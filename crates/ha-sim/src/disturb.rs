@@ -105,7 +105,7 @@ impl World {
     }
 
     /// The node, and whom one cuts with it.
-    fn with_supply(&self, node: &NodeId) -> BTreeSet<NodeId> {
+    pub(crate) fn with_supply(&self, node: &NodeId) -> BTreeSet<NodeId> {
         let pair: BTreeSet<NodeId> = ["n1", "n2"].map(NodeId::from).into();
         if self.shape.is_supply_shared && pair.contains(node) { pair } else { BTreeSet::from([node.clone()]) }
     }

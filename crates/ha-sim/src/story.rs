@@ -124,8 +124,10 @@ impl World {
             }
             round += 1;
             for id in self.names() {
-                if !self.hosts[&id].is_on && self.t - self.hosts[&id].off_since > 15 * S {
-                    self.power_on(&id);
+                let host = &self.hosts[&id];
+                if !host.is_on && self.t - host.off_since > 15 * S {
+                    // Who hangs on one supply is switched on together, lest the one be cut for the other's sake again.
+                    self.with_supply(&id).iter().for_each(|id| self.power_on(id));
                 }
             }
             // Where nobody led, nobody heard it.
