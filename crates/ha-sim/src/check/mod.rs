@@ -37,7 +37,7 @@ pub(crate) struct Ledger {
     /// Calls that were called off before they did anything.
     pub cancelled: BTreeSet<(NodeId, EffectId)>,
     /// Runs of agents that hang.
-    pub hanging: BTreeSet<(InstanceId, EffectId)>,
+    pub hanging: BTreeSet<(NodeId, EffectId)>,
     /// The newest heartbeat of each daemon that another has taken, by its sending time.
     pub heard_of: BTreeMap<NodeId, (SessionId, BootNs)>,
     /// Boots that the log says are over, or condemned.

@@ -7,10 +7,10 @@ use ha_model::{EffectId, InstanceId, NodeId};
 
 impl World {
     /// How long a run takes; one that hangs is killed at its time-out.
-    pub(super) fn agent_takes(&mut self, run: &AgentRun) -> u64 {
+    pub(super) fn agent_takes(&mut self, id: &NodeId, run: &AgentRun) -> u64 {
         let hangs = matches!(self.agents, Agents::Hanging(p) if self.rng.percent(u64::from(p)));
         if hangs && run.op != AgentOp::Stop {
-            self.ledger.hanging.insert((run.instance.clone(), run.id));
+            self.ledger.hanging.insert((id.clone(), run.id));
             return run.timeout.as_nanos() as u64;
         }
         let is_long = self.rng.percent(5);
@@ -34,7 +34,7 @@ impl World {
             self.tally.sequence("late agent of an old term");
         }
         let instance = run.run.instance.clone();
-        let hung = self.ledger.hanging.remove(&(instance.clone(), effect));
+        let hung = self.ledger.hanging.remove(&(id.clone(), effect));
         let dice = self.rng.range(0, 99);
         let (fails, lies) = match self.agents {
             Agents::Failing(p) => (dice < u64::from(p), false),

@@ -113,7 +113,7 @@ impl World {
             }
             Effect::RunAgent(run) => {
                 self.check_start(id, &run);
-                let (effect, takes) = (run.id, self.agent_takes(&run));
+                let (effect, takes) = (run.id, self.agent_takes(id, &run));
                 let is_start = run.op == ha_core::AgentOp::Start;
                 if let Some(daemon) = &mut self.host(id).daemon {
                     let term = daemon.node.votes().term();

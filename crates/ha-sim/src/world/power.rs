@@ -20,10 +20,11 @@ impl World {
         }
     }
 
-    /// A daemon that starts numbers its calls anew.
+    /// A daemon that starts numbers its calls and runs anew.
     pub(super) fn forget_calls(&mut self, id: &NodeId) {
         self.ledger.given_up.retain(|(node, _)| node != id);
         self.ledger.cancelled.retain(|(node, _)| node != id);
+        self.ledger.hanging.retain(|(node, _)| node != id);
     }
 
     pub(super) fn fence_ends(
