@@ -207,7 +207,7 @@ impl World {
     fn mend_disk_before_start(&mut self, id: &NodeId) {
         let serial = 1_000 + self.rng.range(0, 1 << 40);
         let disk = &mut self.host(id).disk;
-        (disk.free_at, disk.has_failed) = (0, false);
+        (disk.free_at, disk.has_failed, disk.failed_since) = (0, false, None);
         match disk.how {
             act::Disk::Failing => disk.how = act::Disk::Sound,
             act::Disk::Wiped => {

@@ -33,6 +33,8 @@ pub struct Disk {
     pub how: act::Disk,
     /// A write failed: the daemon takes part no more until it is started again.
     pub has_failed: bool,
+    /// Since when the write that failed was to be done: it is never done, and heartbeats say so.
+    pub failed_since: Option<u64>,
 }
 
 impl Disk {
@@ -45,7 +47,13 @@ impl Disk {
             free_at: 0,
             how: act::Disk::Sound,
             has_failed: false,
+            failed_since: None,
         }
+    }
+
+    /// How long the oldest write takes already.
+    pub fn write_age(&self, t: u64) -> u64 {
+        self.failed_since.or_else(|| self.writes.front().map(|w| w.since)).map_or(0, |since| t - since)
     }
 
     /// Everything up to this index is durable.

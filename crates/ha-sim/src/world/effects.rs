@@ -72,6 +72,7 @@ impl World {
         let effect = write.id;
         if disk.how == act::Disk::Failing {
             disk.has_failed = true;
+            disk.failed_since.get_or_insert(write.since);
             return self.step(id, Input::PersistFailed { id: effect, why: "no space left on device".into() });
         }
         disk.write(write);

@@ -211,7 +211,7 @@ impl World {
         if daemon.valid_until < sent_at {
             return;
         }
-        let write = host.disk.writes.front().map_or(0, |w| t - w.since);
+        let write = host.disk.write_age(t);
         let ages = Ages {
             core: Duration::from_nanos(sent_at.0.saturating_sub(daemon.last_step.0)),
             write: Duration::from_nanos(write),
