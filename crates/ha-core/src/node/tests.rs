@@ -9,6 +9,7 @@ mod fencing;
 mod halt;
 mod hold;
 mod live;
+mod own_vote;
 mod settings;
 mod world;
 

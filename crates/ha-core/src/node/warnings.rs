@@ -25,7 +25,7 @@ pub(super) enum About {
     VoteOf(NodeId),
     /// What no configuration names is active on a node.
     Unnamed(InstanceId, NodeId),
-    /// Our own vote does not count; until the daemon is started anew.
+    /// Our own vote does not count; until we vote again, or no vote of ours is counted on.
     OwnVote,
     /// Our own disk; until the daemon is started anew.
     Disk,
@@ -61,7 +61,7 @@ impl Node {
         for about in standing {
             let is_over = match &about {
                 About::Shell(_) | About::Disk => false,
-                About::OwnVote => !self.raft.hard_state().no_vote,
+                About::OwnVote => !self.raft.hard_state().no_vote || !self.is_counted_on(),
                 About::FileOf(_) => self.state.config.is_some(),
                 About::OverHeard(node) => !self.is_over_heard_by_any(now, node),
                 About::Unnamed(instance, node) => {
@@ -89,7 +89,15 @@ impl Node {
         self.warn(About::VoteOf(node), Level::Alarm, text);
     }
 
+    /// Whether the members count on a vote of ours; who was voted out needs none, and misses none.
+    fn is_counted_on(&self) -> bool {
+        self.raft.membership().is_voter(&self.setup.me)
+    }
+
     pub(super) fn warn_of_own_vote(&mut self, why: NoVote) {
+        if !self.is_counted_on() {
+            return;
+        }
         let what = match why {
             NoVote::StoreLost => "its data directory was damaged, empty or new",
             NoVote::PutBack => "its data directory is older than what it had promised (a copy was restored?)",

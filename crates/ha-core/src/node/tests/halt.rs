@@ -29,7 +29,7 @@ name = "gamma"
 links = ["10.0.0.13"]
 "#;
 
-const GOOD: u8 = 1;
+pub(super) const GOOD: u8 = 1;
 const NEWER_CONFIG: u8 = 2;
 const NEWER_FORM: u8 = 3;
 
@@ -46,11 +46,11 @@ fn decode(bytes: &[u8]) -> Result<ClusterState, String> {
     Ok(state)
 }
 
-fn config() -> ClusterConfig {
+pub(super) fn config() -> ClusterConfig {
     ha_config::parse("cluster.toml", CLUSTER).expect("valid").config
 }
 
-fn node(votes: ha_consensus::Restored<LogEntry>) -> Result<Node, StartError> {
+pub(super) fn node(votes: ha_consensus::Restored<LogEntry>) -> Result<Node, StartError> {
     let setup = Setup {
         me: "gamma".into(),
         incarnation: Incarnation(3),
@@ -66,7 +66,7 @@ fn node(votes: ha_consensus::Restored<LogEntry>) -> Result<Node, StartError> {
     Node::new(setup, Restored { votes, acted: (Term(0), PlanId(0)) }, now(1))
 }
 
-fn now(ms: u64) -> Now {
+pub(super) fn now(ms: u64) -> Now {
     Now { boot: BootNs::from_ms(ms), wall: WallMs(0) }
 }
 
@@ -91,7 +91,7 @@ fn of_leader(body: Body<LogEntry>) -> Input {
 }
 
 /// Steps, and lets the writes be durable at once; all effects.
-fn run(node: &mut Node, at: u64, input: Input) -> Vec<Effect> {
+pub(super) fn run(node: &mut Node, at: u64, input: Input) -> Vec<Effect> {
     let mut effects = node.step(now(at), input);
     let mut seen = 0;
     while seen < effects.len() {
