@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask tidy|test|demo|bench|sim|sabotage`.
+//! Developer commands: `cargo xtask tidy|test|demo|bench|sim|golden|sabotage`.
 //!
 //! Must not know: any crate of the project. It reads their sources and calls their programs.
 
@@ -33,6 +33,8 @@ enum Command {
     Bench(bench::Options),
     /// Lives of simulated clusters: the daemon's own core under every fault, from one seed.
     Sim(sim::Options),
+    /// Scenarios of simulated clusters as text: what happens, the journal of it, and facts judged from outside.
+    Golden(sim::Golden),
     /// Break the rules one by one, and see the simulator's checkers find each; ends with `F of M found`.
     Sabotage(sim::Sabotage),
 }
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::command(&options),
         Command::Bench(options) => bench::command(&options),
         Command::Sim(options) => sim::command(&options),
+        Command::Golden(options) => sim::golden(&options),
         Command::Sabotage(options) => sim::sabotage(&options),
     };
     match done {

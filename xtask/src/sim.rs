@@ -1,9 +1,9 @@
-//! `cargo xtask sim`: builds the simulator with all optimisation and hands over to it.
+//! `cargo xtask sim` and `golden`: builds the simulator and hands over to it.
 //!
 //! Must not know: what is simulated; `ha-sim` does it.
 
 use crate::bench::commit;
-use crate::cargo::{cargo, target_dir};
+use crate::cargo::{cargo, root, target_dir};
 use crate::error::{Error, Result, Trying};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -17,7 +17,8 @@ const SEEDS: u32 = 500;
     cargo xtask sim --seeds 2000 --start 1     a batch on all cores; ends with `N seeds, V violations`\n  \
     cargo xtask sim --seed 42                  one life, its journal, the nodes side by side\n  \
     cargo xtask sim --seed 42 --step           the same, Enter after each act\n  \
-    cargo xtask sim --seed 42 --shrink         the shortest schedule that breaks the same rule\n\n\
+    cargo xtask sim --seed 42 --shrink         the shortest schedule that breaks the same rule\n  \
+    cargo xtask sim --seed 42 --keep FILE      its schedule as a golden scenario\n\n\
     `cargo xtask sim -- --help` lists all options of the simulator.")]
 pub struct Options {
     /// Options of the simulator.
@@ -30,6 +31,36 @@ pub fn command(options: &Options) -> Result<bool> {
     let mut sim = simulator()?;
     let source = sim.args(&options.words).exec();
     Err(Error::Io { what: "start ha-sim".into(), source })
+}
+
+/// Options of `golden`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask golden                              every scenario\n  \
+    cargo xtask golden owner-loses-power            one of them\n  \
+    cargo xtask golden owner-loses-power --update   its journal written anew; never its facts\n\n\
+    Each is a file of crates/ha-sim/golden: what happens, the journal of it, and facts that are judged from outside.")]
+pub struct Golden {
+    /// Only these.
+    names: Vec<String>,
+    /// Write journals anew; never facts, and nothing where a fact does not hold.
+    #[arg(long)]
+    update: bool,
+}
+
+/// Lives golden scenarios. Built as for tests: these lives are short.
+pub fn golden(options: &Golden) -> Result<bool> {
+    let mut build = cargo();
+    build.args(["build", "--locked", "--quiet", "--package", "ha-sim"]);
+    if !build.status().trying(|| "run cargo build".into())?.success() {
+        return Err(Error::Output { program: "cargo build".into(), why: "it failed".into() });
+    }
+    let mut sim = Command::new(target_dir()?.join("debug").join("ha-sim"));
+    sim.current_dir(root()).arg("golden").args(&options.names);
+    if options.update {
+        sim.arg("--update");
+    }
+    Ok(sim.status().trying(|| "start ha-sim".into())?.success())
 }
 
 /// The batch of every change.

@@ -85,6 +85,21 @@ pub enum Agents {
     Lying(u8),
 }
 
+/// What an agent of one resource does wrong, whenever it is asked.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fault {
+    /// Nothing any more.
+    Sound,
+    /// Its start fails and leaves nothing.
+    StartFails,
+    /// Its start ends by its time-out, and nothing runs.
+    StartHangs,
+    /// Its stop fails, and it runs on.
+    StopFails,
+    /// Its check fails, though it runs.
+    CheckFails,
+}
+
 /// An operator's order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Order {
@@ -100,6 +115,8 @@ pub enum Order {
     Restart(String),
     /// `resource move`, for 10 s.
     Move(String, Who),
+    /// `resource move` without a place, for 10 s: away from where it is.
+    MoveAway(String),
     /// `resource cleanup`.
     Cleanup(String),
     /// `fence off`.
@@ -110,6 +127,18 @@ pub enum Order {
     FenceTest,
     /// `fence confirm`, by a human who looked: only where the host is truly off.
     Confirm(Who),
+    /// The same by a human who did not look.
+    ConfirmUnseen(Who),
+    /// `config apply` of that file (golden scenarios only: they bring it).
+    Apply(String),
+    /// `status`.
+    Status,
+    /// `timeline`, its newest lines.
+    Timeline,
+    /// `fence history`.
+    FenceHistory,
+    /// `config show`.
+    ConfigShow,
     /// `config apply` with another address of the group's.
     Address(u8),
     /// `config apply` without that node.
@@ -148,12 +177,20 @@ pub enum Act {
     Thaw(Option<Who>),
     /// SIGKILL; a supervisor starts it again.
     KillDaemon(Who),
+    /// SIGKILL, and nobody starts it again.
+    EndDaemon(Who),
+    /// Somebody does.
+    StartDaemon(Who),
     /// The process of a resource ends.
     Kill(String, Who),
     /// No packet passes between the one and the others (`None`: all), on a link or all.
     Cut(Who, Option<Vec<Who>>, Way, Option<u8>),
     /// The path between two fails and comes back, for so many milliseconds each.
     Flap(Who, Who, u16),
+    /// So many in a hundred heartbeats between the one and the others are lost, both ways.
+    Lossy(Who, Option<Vec<Who>>, u8),
+    /// Everything between the one and the others takes so many milliseconds longer.
+    Late(Who, Option<Vec<Who>>, u16),
     /// All cuts end.
     Heal,
     /// Loss and doubling in percent, longest delay in milliseconds.
@@ -171,10 +208,14 @@ pub enum Act {
     Drift(Who, i32),
     /// The wall clock is set, by so many seconds.
     Wall(Who, i32),
-    /// How the power switch behaves.
+    /// How the power switches behave: of a drawn cluster the first, of a cluster file all.
     Switch(Switch),
+    /// How one power switch of a cluster file behaves.
+    Device(String, Switch),
     /// How agents behave.
     Agents(Agents),
+    /// How the agent of one resource behaves.
+    Agent(String, Fault),
     /// An operator asks at a node.
     Ask(Who, Order),
     /// Leadership is handed over.
@@ -191,7 +232,7 @@ impl Act {
             Act::PowerOff(_) => "power off",
             Act::Freeze(_) => "freeze",
             Act::Pause(_) => "pause with the clock",
-            Act::KillDaemon(_) => "kill daemon",
+            Act::KillDaemon(_) | Act::EndDaemon(_) => "kill daemon",
             Act::Kill(..) => "kill process",
             Act::Cut(_, None, Way::Both, _) => "cut from all",
             Act::Cut(_, _, Way::Both, None) => "partial cut",
@@ -199,7 +240,7 @@ impl Act {
             Act::Cut(_, _, Way::In | Way::Out, _) => "one-way cut",
             Act::Flap(..) => "flapping path",
             Act::Net { loss: 0, double: 0, late_ms: 0..=1 } => return None,
-            Act::Net { .. } => "loss and delay",
+            Act::Net { .. } | Act::Lossy(..) | Act::Late(..) => "loss and delay",
             Act::Disk(_, Disk::Slow) => "slow disk",
             Act::Disk(_, Disk::Hanging) => "hanging disk",
             Act::Disk(_, Disk::Failing) => "failing disk",
@@ -209,23 +250,27 @@ impl Act {
             Act::Drift(_, 0) | Act::Wall(_, 0) => return None,
             Act::Drift(..) => "clock drift",
             Act::Wall(..) => "wall clock set",
-            Act::Switch(Switch::Sound) => return None,
-            Act::Switch(Switch::Dead) => "switch unreachable",
-            Act::Switch(Switch::Slow) => "switch slow",
-            Act::Switch(Switch::Failing) => "switch fails",
-            Act::Switch(Switch::Blind) => "switch knows nothing",
-            Act::Switch(Switch::Mute) => "switch acts and times out",
-            Act::Switch(Switch::Cycling) => "switch cycles the power",
-            Act::Switch(Switch::Miswired) => "wrong outlet",
-            Act::Switch(Switch::Lying) => "switch lies",
+            Act::Switch(Switch::Sound) | Act::Device(_, Switch::Sound) => return None,
+            Act::Switch(Switch::Dead) | Act::Device(_, Switch::Dead) => "switch unreachable",
+            Act::Switch(Switch::Slow) | Act::Device(_, Switch::Slow) => "switch slow",
+            Act::Switch(Switch::Failing) | Act::Device(_, Switch::Failing) => "switch fails",
+            Act::Switch(Switch::Blind) | Act::Device(_, Switch::Blind) => "switch knows nothing",
+            Act::Switch(Switch::Mute) | Act::Device(_, Switch::Mute) => "switch acts and times out",
+            Act::Switch(Switch::Cycling) | Act::Device(_, Switch::Cycling) => "switch cycles the power",
+            Act::Switch(Switch::Miswired) | Act::Device(_, Switch::Miswired) => "wrong outlet",
+            Act::Switch(Switch::Lying) | Act::Device(_, Switch::Lying) => "switch lies",
             Act::Agents(Agents::Sound) => return None,
+            Act::Agent(_, Fault::Sound) => return None,
+            Act::Agent(_, Fault::StartHangs) => "agents hang",
+            Act::Agent(_, Fault::StartFails | Fault::StopFails) => "agents fail",
+            Act::Agent(_, Fault::CheckFails) => "monitors lie",
             Act::Agents(Agents::Failing(_)) => "agents fail",
             Act::Agents(Agents::Hanging(_)) => "agents hang",
             Act::Agents(Agents::Lying(_)) => "monitors lie",
             Act::Ask(..) => "operator",
             Act::Transfer(_) => "hand-over",
             Act::When(_, act) => return act.kind(),
-            Act::PowerOn(_) | Act::Thaw(_) | Act::Heal => return None,
+            Act::PowerOn(_) | Act::StartDaemon(_) | Act::Thaw(_) | Act::Heal => return None,
         })
     }
 }

@@ -2,12 +2,14 @@
 //! that it must survive, judged from outside after every event.
 //!
 //! Where to start reading: [`story`] (one life), `world` (what happens next), `check` (what must hold), [`schedule`]
-//! (what goes wrong). Must not know: sockets, files, real time. Invariant: a seed decides everything (S15).
+//! (what goes wrong), [`golden`] (lives told in text files). Must not know: sockets, real time, files but those of golden
+//! scenarios. Invariant: a seed decides everything (S15).
 
 pub mod act;
 pub mod batch;
 mod check;
 mod disturb;
+pub mod golden;
 pub mod rng;
 pub mod schedule;
 pub mod shape;

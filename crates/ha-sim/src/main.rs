@@ -3,7 +3,8 @@
 #[cfg(feature = "sabotage")]
 mod sabotage;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
+use ha_sim::golden::{self, Verdict};
 use ha_sim::schedule::Schedule;
 use ha_sim::{Pace, batch, shrink, story};
 use std::path::PathBuf;
@@ -18,9 +19,12 @@ const SHRUNK: usize = 2;
 #[command(
     version,
     after_help = "Exit code 0 when no rule was broken and everything that a batch must contain occurred, 1 when not, 2 for \
-    a mistake in the options."
+    a mistake in the options.",
+    args_conflicts_with_subcommands = true
 )]
 struct Options {
+    #[command(subcommand)]
+    command: Option<Task>,
     /// Live this one, its journal shown as it comes
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
@@ -39,6 +43,9 @@ struct Options {
     /// With --seed: only print its schedule
     #[arg(long, requires = "seed")]
     print_schedule: bool,
+    /// With --seed: write its schedule as a golden scenario, its facts to be completed
+    #[arg(long, requires = "seed", value_name = "FILE")]
+    keep: Option<PathBuf>,
     /// With --seed: wait for Enter after each act
     #[arg(long, requires = "seed")]
     step: bool,
@@ -54,8 +61,36 @@ struct Options {
     build: String,
 }
 
+#[derive(Subcommand)]
+enum Task {
+    /// Live golden scenarios: journals as written, facts as they truly are
+    Golden(Golden),
+}
+
+#[derive(Args)]
+struct Golden {
+    /// Only these
+    names: Vec<String>,
+    /// Write journals anew; never facts, and nothing where a fact does not hold
+    #[arg(long)]
+    update: bool,
+    /// Where they lie
+    #[arg(long, default_value = "crates/ha-sim/golden")]
+    folder: PathBuf,
+    /// Break this rule, and see which scenarios fail
+    #[cfg(feature = "sabotage")]
+    #[arg(long, conflicts_with = "update")]
+    sabotage: Option<String>,
+}
+
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Some(Task::Golden(golden)) = &options.command {
+        return scenarios(golden).unwrap_or_else(|why| {
+            eprintln!("ha-sim: {why}");
+            ExitCode::from(2)
+        });
+    }
     #[cfg(feature = "sabotage")]
     match options.sabotage.as_deref() {
         Some("all") => return sabotage::all(options.seeds),
@@ -70,6 +105,25 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }),
     }
+}
+
+fn scenarios(options: &Golden) -> Result<ExitCode, String> {
+    #[cfg(feature = "sabotage")]
+    if let Some(name) = &options.sabotage {
+        ha_model::sabotage::choose(name)?;
+    }
+    std::panic::set_hook(Box::new(|_| {}));
+    let paths = golden::all(&options.folder, &options.names)?;
+    let mut failed = 0;
+    for path in &paths {
+        let begin = Instant::now();
+        let verdict = golden::check(path, options.update);
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        println!("{:>6} ms  {name}: {verdict}", begin.elapsed().as_millis());
+        failed += usize::from(matches!(verdict, Verdict::Wrong(_)));
+    }
+    println!("{} scenarios, {failed} failed", paths.len());
+    Ok(ExitCode::from(u8::from(failed > 0 || paths.is_empty())))
 }
 
 fn many(options: &Options) -> ExitCode {
@@ -117,6 +171,12 @@ fn one(seed: u64, options: &Options) -> Result<ExitCode, String> {
     }
     if options.print_schedule {
         print!("{schedule}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = &options.keep {
+        let text = golden::keep(seed, &shape, &schedule)?;
+        std::fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        println!("{} is written: complete its first comment and its facts", path.display());
         return Ok(ExitCode::SUCCESS);
     }
     println!("{shape}");

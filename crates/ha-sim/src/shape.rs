@@ -1,7 +1,11 @@
 //! What a seed decides before anything happens: how large the cluster is, who votes, how power is wired, what runs.
 
+mod file;
+
 use crate::rng::Rng;
+pub use file::ClusterFile;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 /// A node of the cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,6 +35,8 @@ pub struct Shape {
     pub singles: u8,
     /// A busy core takes the heartbeats of so long at once.
     pub gather_ms: u64,
+    /// A cluster file says it all, instead of what was drawn.
+    pub file: Option<Arc<ClusterFile>>,
 }
 
 /// Members and witnesses, and of 40 clusters how many are so large: most are small, the large ones take long.
@@ -69,6 +75,7 @@ impl Shape {
             holds_charge: rng.percent(20),
             singles: rng.range(1, 3) as u8,
             gather_ms: if rng.percent(30) { 0 } else { rng.range(1, if is_fast { 3 } else { 20 }) },
+            file: None,
         }
     }
 
@@ -84,18 +91,25 @@ impl Shape {
             holds_charge: false,
             singles: 1,
             gather_ms: 0,
+            file: None,
         }
     }
 
     /// Every instance.
     #[must_use]
     pub fn instances(&self) -> Vec<String> {
+        if let Some(file) = &self.file {
+            return file.instances.clone();
+        }
         GROUP.iter().map(ToString::to_string).chain((1..=self.singles).map(|n| format!("db{n}"))).collect()
     }
 
     /// The node at an outlet, where it feeds one.
     #[must_use]
     pub fn at_outlet(&self, plug: &str) -> Option<&NodeShape> {
+        if let Some(file) = &self.file {
+            return file.outlets.get(plug).and_then(|at| self.nodes.get(*at));
+        }
         let at: usize = plug.parse().ok()?;
         self.nodes.get(at.checked_sub(1)?).filter(|n| !n.is_witness)
     }
@@ -108,9 +122,29 @@ impl Shape {
         voters.iter().map(ToString::to_string).collect()
     }
 
+    /// What starts right before an instance, where its group has such.
+    #[must_use]
+    pub fn before(&self, instance: &str) -> Option<&str> {
+        match &self.file {
+            Some(file) => file.before.get(instance).map(String::as_str),
+            None => (instance == GROUP[1]).then_some(GROUP[0]),
+        }
+    }
+
+    /// How the world calls an outlet: the numbers of a drawn cluster are the same on each of its switches.
+    #[must_use]
+    pub fn outlet(&self, device: &str, plug: &str) -> String {
+        if self.file.is_some() { file::outlet(device, plug) } else { plug.to_owned() }
+    }
+
     /// The outlet that one is mistaken for.
     #[must_use]
     pub fn after_outlet(&self, plug: &str) -> String {
+        if let Some(file) = &self.file {
+            let device = plug.split(' ').next().unwrap_or_default();
+            let mut row = file.outlets.keys().filter(|o| o.split(' ').next() == Some(device)).cycle();
+            return row.by_ref().find(|o| *o == plug).and_then(|_| row.next()).cloned().unwrap_or_default();
+        }
         let at: usize = plug.parse().unwrap_or(0);
         (at % self.nodes.len() + 1).to_string()
     }
@@ -118,6 +152,9 @@ impl Shape {
     /// The cluster file.
     #[must_use]
     pub fn text(&self, address: u8) -> String {
+        if let Some(file) = &self.file {
+            return file.text.clone();
+        }
         let names: Vec<&str> = self.nodes.iter().map(|n| n.name.as_str()).collect();
         self.text_of(address, &names)
     }

@@ -83,7 +83,7 @@ pub fn live(seed: u64, shape: &Shape, schedule: &Schedule, pace: Pace) -> Outcom
 
 impl World {
     /// Everything is mended, by an operator where it needs one; then the cluster is well in time (L1 to L4), and stays so (L6, L7).
-    fn mend(&mut self) {
+    pub(crate) fn mend(&mut self) {
         if self.broken.is_some() {
             return;
         }
@@ -91,6 +91,7 @@ impl World {
         self.is_healed = true;
         self.moments.clear();
         (self.switch, self.agents) = (Switch::Sound, Agents::Sound);
+        self.mend_parts();
         self.net.mend();
         self.ledger.lied_off.clear();
         for id in self.names() {

@@ -1,6 +1,6 @@
 //! Acts as lines of words, both ways.
 
-use super::{Act, Agents, Disk, Moment, Order, Switch, Way, Who};
+use super::{Act, Agents, Disk, Fault, Moment, Order, Switch, Way, Who};
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,6 +26,18 @@ impl fmt::Display for OrAll<'_> {
     }
 }
 
+/// Whom the path leads to.
+struct Others<'a>(&'a Option<Vec<Who>>);
+
+impl fmt::Display for Others<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str(" all"),
+            Some(others) => others.iter().try_for_each(|w| write!(f, " {w}")),
+        }
+    }
+}
+
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -35,6 +47,8 @@ impl fmt::Display for Act {
             Act::Pause(w) => write!(f, "pause {w}"),
             Act::Thaw(w) => write!(f, "thaw {}", OrAll(w)),
             Act::KillDaemon(w) => write!(f, "kill-daemon {w}"),
+            Act::EndDaemon(w) => write!(f, "end-daemon {w}"),
+            Act::StartDaemon(w) => write!(f, "start-daemon {w}"),
             Act::Kill(what, w) => write!(f, "kill {what} {w}"),
             Act::Cut(one, others, way, link) => {
                 let way = match way {
@@ -42,13 +56,11 @@ impl fmt::Display for Act {
                     Way::Out => '>',
                     Way::In => '<',
                 };
-                write!(f, "cut {one} {way}")?;
-                match others {
-                    None => f.write_str(" all")?,
-                    Some(others) => others.iter().try_for_each(|w| write!(f, " {w}"))?,
-                }
+                write!(f, "cut {one} {way}{}", Others(others))?;
                 link.map_or(Ok(()), |l| write!(f, " link {l}"))
             }
+            Act::Lossy(one, others, percent) => write!(f, "cut {one} ~{percent}%{}", Others(others)),
+            Act::Late(one, others, ms) => write!(f, "cut {one} +{ms}ms{}", Others(others)),
             Act::Flap(a, b, ms) => write!(f, "flap {a} {b} {ms}"),
             Act::Heal => f.write_str("heal"),
             Act::Net { loss, double, late_ms } => write!(f, "net loss {loss} double {double} late {late_ms}"),
@@ -56,6 +68,8 @@ impl fmt::Display for Act {
             Act::Drift(w, ppm) => write!(f, "drift {w} {ppm}"),
             Act::Wall(w, s) => write!(f, "wall {w} {s}"),
             Act::Switch(how) => write!(f, "switch {how}"),
+            Act::Device(device, how) => write!(f, "switch {device} {how}"),
+            Act::Agent(resource, how) => write!(f, "agent {resource} {how}"),
             Act::Agents(Agents::Sound) => f.write_str("agents sound"),
             Act::Agents(Agents::Failing(p)) => write!(f, "agents failing {p}"),
             Act::Agents(Agents::Hanging(p)) => write!(f, "agents hanging {p}"),
@@ -76,11 +90,18 @@ impl fmt::Display for Order {
             Order::Stop(r) => write!(f, "stop {r}"),
             Order::Restart(r) => write!(f, "restart {r}"),
             Order::Move(r, w) => write!(f, "move {r} {w}"),
+            Order::MoveAway(r) => write!(f, "move {r}"),
             Order::Cleanup(r) => write!(f, "cleanup {r}"),
             Order::FenceOff(w) => write!(f, "fence-off {w}"),
             Order::FenceOn(w) => write!(f, "fence-on {w}"),
             Order::FenceTest => f.write_str("fence-test"),
             Order::Confirm(w) => write!(f, "confirm {w}"),
+            Order::ConfirmUnseen(w) => write!(f, "confirm-unseen {w}"),
+            Order::Apply(file) => write!(f, "apply {file}"),
+            Order::Status => f.write_str("status"),
+            Order::Timeline => f.write_str("timeline"),
+            Order::FenceHistory => f.write_str("fence-history"),
+            Order::ConfigShow => f.write_str("config-show"),
             Order::Address(n) => write!(f, "address {n}"),
             Order::Remove(w) => write!(f, "remove {w}"),
             Order::Rename(w) => write!(f, "rename {w}"),
@@ -115,6 +136,10 @@ words!(Switch {
     Sound = "sound", Dead = "dead", Slow = "slow", Failing = "failing", Blind = "blind", Mute = "mute",
     Cycling = "cycling", Miswired = "miswired",
     Lying = "lying",
+});
+words!(Fault {
+    Sound = "sound", StartFails = "start-fails", StartHangs = "start-hangs", StopFails = "stop-fails",
+    CheckFails = "check-fails",
 });
 words!(Moment {
     OffDone = "off-done", Lost = "lost", StartBegun = "start-begun", FenceRequested = "fence-requested", Joined = "joined",
@@ -157,6 +182,8 @@ impl FromStr for Act {
             ["pause", w] => Act::Pause(w.parse()?),
             ["thaw", w] => Act::Thaw(or_all(w)?),
             ["kill-daemon", w] => Act::KillDaemon(w.parse()?),
+            ["end-daemon", w] => Act::EndDaemon(w.parse()?),
+            ["start-daemon", w] => Act::StartDaemon(w.parse()?),
             ["kill", what, w] => Act::Kill((*what).into(), w.parse()?),
             ["cut", one, way, others @ ..] => cut(one, way, others)?,
             ["flap", a, b, ms] => Act::Flap(a.parse()?, b.parse()?, number(ms)?),
@@ -168,6 +195,8 @@ impl FromStr for Act {
             ["drift", w, ppm] => Act::Drift(w.parse()?, number(ppm)?),
             ["wall", w, s] => Act::Wall(w.parse()?, number(s)?),
             ["switch", how] => Act::Switch(how.parse()?),
+            ["switch", device, how] => Act::Device((*device).into(), how.parse()?),
+            ["agent", resource, how] => Act::Agent((*resource).into(), how.parse()?),
             ["agents", "sound"] => Act::Agents(Agents::Sound),
             ["agents", "failing", p] => Act::Agents(Agents::Failing(number(p)?)),
             ["agents", "hanging", p] => Act::Agents(Agents::Hanging(number(p)?)),
@@ -175,18 +204,48 @@ impl FromStr for Act {
             ["ask", w, order @ ..] => Act::Ask(w.parse()?, self::order(order)?),
             ["transfer", w] => Act::Transfer(w.parse()?),
             ["when", moment, rest @ ..] => Act::When(moment.parse()?, Box::new(rest.join(" ").parse()?)),
-            _ => return Err(format!("`{line}` is no act; they are listed in crates/ha-sim/src/act.rs")),
+            _ => return Err(no_act(&words)),
         })
     }
 }
 
+/// Each kind of act once.
+const EXAMPLES: [&str; 25] = [
+    "power-off NODE",
+    "power-on all",
+    "freeze NODE",
+    "pause NODE",
+    "thaw all",
+    "kill-daemon NODE",
+    "end-daemon NODE",
+    "start-daemon NODE",
+    "kill RESOURCE NODE",
+    "cut NODE | all",
+    "cut NODE > NODE NODE",
+    "cut NODE ~50% NODE",
+    "cut NODE +200ms NODE",
+    "flap NODE NODE 400",
+    "heal",
+    "net loss 20 double 10 late 400",
+    "disk NODE failing",
+    "drift NODE 200",
+    "wall NODE 30",
+    "switch dead",
+    "switch DEVICE dead",
+    "agents hanging 30",
+    "agent RESOURCE stop-fails",
+    "transfer NODE",
+    "ask NODE standby NODE",
+];
+
+fn no_act(words: &[&str]) -> String {
+    let first = words.first().copied().unwrap_or_default();
+    let alike: Vec<_> = EXAMPLES.into_iter().filter(|e| e.split(' ').next() == Some(first)).collect();
+    let like = if alike.is_empty() { EXAMPLES.to_vec() } else { alike };
+    format!("`{}` is no act; right would be: {}", words.join(" "), like.join(", "))
+}
+
 fn cut(one: &str, way: &str, others: &[&str]) -> Result<Act, String> {
-    let way = match way {
-        "|" => Way::Both,
-        ">" => Way::Out,
-        "<" => Way::In,
-        _ => return Err(format!("`{way}` is none of: |, >, <")),
-    };
     let (others, link) = match others {
         [others @ .., "link", link] => (others, Some(number(link)?)),
         others => (others, None),
@@ -196,7 +255,18 @@ fn cut(one: &str, way: &str, others: &[&str]) -> Result<Act, String> {
         ["all"] => None,
         others => Some(others.iter().map(|w| w.parse()).collect::<Result<_, _>>()?),
     };
-    Ok(Act::Cut(one.parse()?, others, way, link))
+    let one = one.parse()?;
+    let loss = way.strip_prefix('~').and_then(|w| w.strip_suffix('%'));
+    let late = way.strip_prefix('+').and_then(|w| w.strip_suffix("ms"));
+    let way = match (way, loss, late, link) {
+        ("|", ..) => Way::Both,
+        (">", ..) => Way::Out,
+        ("<", ..) => Way::In,
+        (_, Some(percent), None, None) => return Ok(Act::Lossy(one, others, number(percent)?)),
+        (_, None, Some(ms), None) => return Ok(Act::Late(one, others, number(ms)?)),
+        _ => return Err(format!("`{way}` is none of: |, >, <, ~50%, +200ms (the last two on every link)")),
+    };
+    Ok(Act::Cut(one, others, way, link))
 }
 
 fn order(words: &[&str]) -> Result<Order, String> {
@@ -206,16 +276,31 @@ fn order(words: &[&str]) -> Result<Order, String> {
         ["start", r] => Order::Start((*r).into()),
         ["stop", r] => Order::Stop((*r).into()),
         ["restart", r] => Order::Restart((*r).into()),
+        ["move", r] => Order::MoveAway((*r).into()),
         ["move", r, w] => Order::Move((*r).into(), w.parse()?),
         ["cleanup", r] => Order::Cleanup((*r).into()),
         ["fence-off", w] => Order::FenceOff(w.parse()?),
         ["fence-on", w] => Order::FenceOn(w.parse()?),
         ["fence-test"] => Order::FenceTest,
         ["confirm", w] => Order::Confirm(w.parse()?),
+        ["confirm-unseen", w] => Order::ConfirmUnseen(w.parse()?),
+        ["apply", file] => Order::Apply((*file).into()),
+        ["status"] => Order::Status,
+        ["timeline"] => Order::Timeline,
+        ["fence-history"] => Order::FenceHistory,
+        ["config-show"] => Order::ConfigShow,
         ["address", n] => Order::Address(number(n)?),
         ["remove", w] => Order::Remove(w.parse()?),
         ["rename", w] => Order::Rename(w.parse()?),
-        _ => return Err(format!("`{}` is no order of an operator", words.join(" "))),
+        _ => {
+            let words = words.join(" ");
+            return Err(format!(
+                "`{words}` is no order of an operator; right would be: standby NODE, online NODE, start RESOURCE, \
+                 stop RESOURCE, restart RESOURCE, move RESOURCE NODE, move RESOURCE, cleanup RESOURCE, fence-off NODE, \
+                 fence-on NODE, fence-test, confirm NODE, confirm-unseen NODE, apply FILE, status, timeline, \
+                 fence-history, config-show, address NUMBER, remove NODE, rename NODE"
+            ));
+        }
     })
 }
 
@@ -238,6 +323,16 @@ mod tests {
             "switch cycling",
             "agents hanging 3",
             "ask n1 move web @bystander",
+            "ask n1 move web",
+            "ask n1 confirm-unseen n2",
+            "ask n1 apply other.toml",
+            "ask n1 config-show",
+            "cut n1 ~50% n2",
+            "cut n1 +200ms all",
+            "end-daemon n1",
+            "start-daemon n1",
+            "switch pdu-a dead",
+            "agent db stop-fails",
             "when off-done power-off @leader",
             "when start-begun freeze @owner:vip",
         ] {
@@ -251,6 +346,10 @@ mod tests {
         for (line, part) in [
             ("explode n1", "no act"),
             ("cut n1 | ", "from whom"),
+            ("cut n1 ~50 n2", "~50%"),
+            ("cutt n1 | all", "right would be: power-off NODE"),
+            ("flap n1 n2", "right would be: flap NODE NODE 400"),
+            ("ask n1 dance n2", "no order of an operator; right would be: standby"),
             ("disk n1 wet", "none of: sound"),
             ("freeze @boss", "@leader"),
             ("net loss 300 double 0 late 1", "`300`"),

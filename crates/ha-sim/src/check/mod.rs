@@ -32,6 +32,8 @@ pub(crate) struct Ledger {
     pub cut_at: BTreeMap<NodeId, u64>,
     /// Outlets that say off and are not.
     pub lied_off: BTreeSet<NodeId>,
+    /// Nodes that a human called off without a look.
+    pub unseen: BTreeSet<NodeId>,
     /// Calls of fence agents that were given up.
     pub given_up: BTreeSet<(NodeId, EffectId)>,
     /// Calls that were called off before they did anything.

@@ -28,6 +28,7 @@ impl World {
         while self.ledger.told.first().is_some_and(|(index, _)| index.0 + TOLD_KEPT < event.index.0) {
             self.ledger.told.pop_first();
         }
+        self.record_said(id, &event.notice);
         self.tell(format!("    {id}: {}", event.notice.text()));
         match &event.notice {
             Notice::NodeLost { .. } => self.moment(Moment::Lost),
@@ -47,6 +48,11 @@ impl World {
         let (Some(host), Some(node)) = (self.hosts.get(target), self.hosts[id].node()) else { return };
         let boot = self.incarnation(target);
         let is_over = node.state().node(target).is_some_and(|r| r.has_ended(boot));
+        if host.is_on && is_over && self.ledger.unseen.contains(target) {
+            // A human's false word, as a switch's.
+            self.has_lied = true;
+        }
+        let host = &self.hosts[target];
         if host.is_on && is_over && !self.has_lied {
             self.fail("S7", format!("{target} is proven off and has power"));
         }

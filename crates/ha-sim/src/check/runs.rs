@@ -36,12 +36,12 @@ impl World {
         if !others.is_empty() && !self.has_lied {
             self.fail("S1", format!("{instance} runs on {id} and on {others:?}"));
         }
-        let [first, second] = crate::shape::GROUP;
-        let is_early =
-            instance.as_str() == second && !self.hosts[id].running.contains(&InstanceId::from(first));
+        let first = self.shape.before(instance.as_str()).map(InstanceId::from);
         // What is killed meanwhile was there when the start was ordered.
-        if is_early && self.tally.faults.is_empty() {
-            self.fail("S11", format!("{second} runs on {id} before {first}"));
+        if let Some(first) = first.filter(|f| !self.hosts[id].running.contains(f))
+            && self.tally.faults.is_empty()
+        {
+            self.fail("S11", format!("{instance} runs on {id} before {first}"));
         }
         if self.ledger.last_owner.insert(instance.clone(), id.clone()).is_some_and(|last| last != *id) {
             self.tally.failovers += 1;

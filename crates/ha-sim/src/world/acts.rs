@@ -16,16 +16,15 @@ impl World {
             self.moments.push((*moment, (**act).clone()));
             return;
         }
+        self.record_act(act);
         let is_idle = self.hosts.values().all(|h| h.running.is_empty());
-        if let Some(kind) = act.kind()
-            && self.carry_out(act).is_some()
-        {
+        if self.carry_out(act).is_none() {
+            self.record_idle(act);
+        } else if let Some(kind) = act.kind() {
             if self.tally.faults.is_empty() && is_idle {
                 self.tally.formation = 1;
             }
             self.tally.fault(kind);
-        } else if act.kind().is_none() {
-            self.carry_out(act);
         }
     }
 
@@ -51,7 +50,7 @@ impl World {
                 let id = self.resolve(who)?;
                 self.power_off(&id);
             }
-            Act::PowerOn(who) => self.each(who.as_ref(), World::power_on),
+            Act::PowerOn(who) => self.each(who.as_ref(), World::restore_power),
             Act::Freeze(who) => {
                 let id = self.resolve(who)?;
                 self.freeze(&id, false);
@@ -65,6 +64,15 @@ impl World {
                 let id = self.resolve(who)?;
                 self.kill_daemon(&id);
             }
+            Act::EndDaemon(who) => {
+                let id = self.resolve(who)?;
+                self.kill_daemon(&id);
+                self.parts.has_no_supervisor.insert(id);
+            }
+            Act::StartDaemon(who) => {
+                let id = self.resolve(who)?;
+                self.start_daemon(&id);
+            }
             Act::Kill(instance, who) => {
                 let id = self.resolve(who)?;
                 self.kill_process(&id, &instance.as_str().into());
@@ -75,6 +83,8 @@ impl World {
                 self.tell(format!("FLAP {a} {b} {ms} ms"));
                 self.net.flap(&a, &b, u64::from(*ms).max(1) * MS);
             }
+            Act::Lossy(one, others, percent) => self.worsen(act, one, others.as_deref(), (*percent, 0))?,
+            Act::Late(one, others, ms) => self.worsen(act, one, others.as_deref(), (0, *ms))?,
             Act::Heal => {
                 self.tell("HEAL the network".into());
                 self.net.heal();
@@ -108,6 +118,8 @@ impl World {
                 self.switch = *how;
                 self.has_lied |= matches!(how, Switch::Lying | Switch::Miswired);
             }
+            Act::Device(device, how) => self.device(act, device, *how)?,
+            Act::Agent(instance, how) => self.agent(act, instance, *how)?,
             Act::Agents(how) => {
                 self.tell(act.to_string());
                 self.agents = *how;
@@ -127,13 +139,16 @@ impl World {
         ids.iter().for_each(|id| act(self, id));
     }
 
-    fn cut(&mut self, one: &Who, others: Option<&[Who]>, way: Way, link: Option<u8>) -> Option<()> {
-        let one = self.resolve(one)?;
-        let others: Vec<_> = match others {
+    pub(super) fn those(&self, others: Option<&[Who]>) -> Vec<NodeId> {
+        match others {
             None => self.names(),
             Some(others) => others.iter().filter_map(|w| self.resolve(w)).collect(),
-        };
-        let others: Vec<_> = others.into_iter().filter(|o| *o != one).collect();
+        }
+    }
+
+    fn cut(&mut self, one: &Who, others: Option<&[Who]>, way: Way, link: Option<u8>) -> Option<()> {
+        let one = self.resolve(one)?;
+        let others: Vec<_> = self.those(others).into_iter().filter(|o| *o != one).collect();
         let first = others.first()?.clone();
         let leader = self.resolve(&Who::Leader);
         for other in &others {
@@ -208,6 +223,7 @@ impl World {
             Order::Move(r, w) => {
                 AdminRequest::ResourceMove { resource: resource(r), to: Some(self.resolve(w)?), for_s: 10 }
             }
+            Order::MoveAway(r) => AdminRequest::ResourceMove { resource: resource(r), to: None, for_s: 10 },
             Order::Cleanup(r) => AdminRequest::ResourceCleanup { resource: Some(resource(r)), node: None },
             Order::FenceOff(w) => {
                 let node = self.resolve(w)?;
@@ -229,6 +245,22 @@ impl World {
                 self.note_help(&node);
                 AdminRequest::FenceConfirm { node }
             }
+            Order::ConfirmUnseen(w) => {
+                let node = self.resolve(w)?;
+                self.note_unclean();
+                self.note_help(&node);
+                self.ledger.unseen.insert(node.clone());
+                AdminRequest::FenceConfirm { node }
+            }
+            Order::Apply(name) => self.file(&self.files.get(name)?.clone()),
+            Order::Status => AdminRequest::Status,
+            Order::Timeline => AdminRequest::Timeline { limit: 3 },
+            Order::FenceHistory => AdminRequest::FenceHistory { node: None },
+            Order::ConfigShow => AdminRequest::ConfigShow,
+            // Only a drawn cluster can be written anew.
+            Order::Address(_) | Order::Remove(_) | Order::Rename(_) if self.shape.file.is_some() => {
+                return None;
+            }
             Order::Address(n) => self.file(&self.shape.text(*n)),
             Order::Remove(w) => {
                 let gone = self.resolve(w)?;
@@ -247,7 +279,8 @@ impl World {
                 self.file(&self.shape.text_of(crate::shape::ADDRESS, &names))
             }
         };
-        self.ask(&at, request);
+        let id = self.ask(&at, request.clone());
+        self.record_asked(id, &at, order, request);
         Some(())
     }
 

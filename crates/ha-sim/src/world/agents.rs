@@ -1,7 +1,7 @@
 //! What agents of resources truly do.
 
 use super::{MS, World};
-use crate::act::Agents;
+use crate::act::{Agents, Fault};
 use ha_core::{AgentOp, AgentOutcome, AgentRun, Input};
 use ha_model::{EffectId, InstanceId, NodeId};
 
@@ -9,6 +9,8 @@ impl World {
     /// How long a run takes; one that hangs is killed at its time-out.
     pub(super) fn agent_takes(&mut self, id: &NodeId, run: &AgentRun) -> u64 {
         let hangs = matches!(self.agents, Agents::Hanging(p) if self.rng.percent(u64::from(p)));
+        let own = self.parts.agent_faults.get(&run.instance);
+        let hangs = hangs || run.op == AgentOp::Start && own == Some(&Fault::StartHangs);
         if hangs && run.op != AgentOp::Stop {
             self.ledger.hanging.insert((id.clone(), run.id));
             return run.timeout.as_nanos() as u64;
@@ -41,16 +43,20 @@ impl World {
             Agents::Lying(p) => (false, dice < u64::from(p)),
             Agents::Sound | Agents::Hanging(_) => (false, false),
         };
+        let own = self.parts.agent_faults.get(&instance).copied().unwrap_or(Fault::Sound);
         let is_running = self.hosts[id].running.contains(&instance);
         let timed_out = || AgentOutcome::Failed { why: "it did not end in time".into() };
         let outcome = match run.run.op {
             AgentOp::Start if run.is_cancelled || hung => {
-                if dice < 50 {
+                if dice < 50 && own != Fault::StartHangs {
                     self.begins(id, &instance);
                 }
                 if hung { timed_out() } else { AgentOutcome::Cancelled }
             }
             AgentOp::Start if run.run.needs_grant && !has_grant && !is_running => AgentOutcome::GrantLapsed,
+            AgentOp::Start if own == Fault::StartFails => {
+                AgentOutcome::Failed { why: "exit code 1: it cannot bind its port".into() }
+            }
             AgentOp::Start if fails && dice.is_multiple_of(3) => {
                 AgentOutcome::NeverStarted { why: "no program".into() }
             }
@@ -60,7 +66,7 @@ impl World {
                 if fails { AgentOutcome::Failed { why: "half of it".into() } } else { AgentOutcome::Running }
             }
             AgentOp::Stop if run.is_cancelled => AgentOutcome::Cancelled,
-            AgentOp::Stop if fails && dice == 0 => {
+            AgentOp::Stop if own == Fault::StopFails || (fails && dice == 0) => {
                 self.host(id).has_stop_failed = true;
                 AgentOutcome::Failed { why: "it does not stop".into() }
             }
@@ -73,6 +79,9 @@ impl World {
             AgentOp::Monitor | AgentOp::Probe if run.is_cancelled => AgentOutcome::Cancelled,
             AgentOp::Monitor if hung || (fails && dice == 0) => timed_out(),
             AgentOp::Probe if hung => timed_out(),
+            AgentOp::Monitor if own == Fault::CheckFails => {
+                AgentOutcome::Failed { why: "exit code 1: it does not answer".into() }
+            }
             // What runs is called dead; what is dead and called alive is an agent that breaks its contract.
             AgentOp::Monitor if lies => AgentOutcome::NotRunning,
             AgentOp::Monitor | AgentOp::Probe if is_running => AgentOutcome::Running,

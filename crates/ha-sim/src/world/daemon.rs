@@ -205,7 +205,7 @@ impl World {
 
     /// A disk that failed is mended, replaced or restored while no daemon uses it.
     fn mend_disk_before_start(&mut self, id: &NodeId) {
-        let serial = 1_000 + self.rng.range(0, 1 << 40);
+        let serial = 1_000 + (self.rng.draw() >> 24);
         let disk = &mut self.host(id).disk;
         (disk.free_at, disk.has_failed, disk.failed_since) = (0, false, None);
         match disk.how {

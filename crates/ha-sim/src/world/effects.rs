@@ -141,7 +141,10 @@ impl World {
                 }
             }
             Effect::Tell(event) => self.told(id, &event),
-            Effect::TellLocal(notice) => self.tell(format!("    {id} (local): {}", notice.text())),
+            Effect::TellLocal(notice) => {
+                self.record_said(id, &notice);
+                self.tell(format!("    {id} (local): {}", notice.text()));
+            }
             Effect::Deadline(at) => {
                 let host = self.host(id);
                 let at = host.clock.when(at).max(t + 1);
@@ -165,12 +168,13 @@ impl World {
     }
 
     /// The agent asks the switch; its word comes back, or the call is given up.
-    fn fence_begins(&mut self, id: &NodeId, session: SessionId, run: FenceRun) {
+    fn fence_begins(&mut self, id: &NodeId, session: SessionId, mut run: FenceRun) {
+        run.plug = self.shape.outlet(run.device.as_str(), &run.plug);
         let target = self.shape.at_outlet(&run.plug).map(|n| NodeId::from(n.name.as_str()));
         if let Some(target) = target.filter(|_| run.action == CallAction::Off) {
             self.check_off(id, &target);
         }
-        let takes = match self.switch {
+        let takes = match self.parts.switches.get(run.device.as_str()).copied().unwrap_or(self.switch) {
             Switch::Sound
             | Switch::Blind
             | Switch::Mute

@@ -11,6 +11,7 @@ mod clock;
 mod daemon;
 mod disk;
 mod effects;
+mod faults;
 mod host;
 mod net;
 mod power;
@@ -20,10 +21,12 @@ mod table;
 
 use crate::act::{Act, Agents, Moment, Switch};
 use crate::check::Ledger;
+use crate::golden::Recorder;
 use crate::rng::Rng;
 use crate::shape::{ADDRESS, Shape};
 use crate::tally::Tally;
 pub(crate) use daemon::forget_snapshots;
+use faults::Parts;
 use ha_core::{BeatIn, Input, PeerMessage};
 use ha_fencing::CallAction;
 use ha_model::{ClusterConfig, EffectId, InstanceId, NodeId, SessionId};
@@ -149,9 +152,15 @@ pub struct World {
     config: Arc<ClusterConfig>,
     pub(crate) hosts: BTreeMap<NodeId, Host>,
     pub(crate) net: Net,
-    /// By device.
+    /// Every switch, but those that behave in their own way.
     pub(crate) switch: Switch,
     pub(crate) agents: Agents,
+    /// What behaves in its own way.
+    pub(crate) parts: Parts,
+    /// Cluster files that an operator may apply, by name.
+    pub(crate) files: BTreeMap<String, String>,
+    /// What a golden scenario keeps.
+    pub(crate) recorder: Option<Box<Recorder>>,
     /// From here on what rests on a truthful switch is not judged.
     pub(crate) has_lied: bool,
     pub(crate) is_healed: bool,
@@ -179,12 +188,15 @@ impl World {
             config: Arc::clone(&config),
             t: S,
             queue: Queue::default(),
-            rng: Rng::new(seed, 2),
+            rng: if shape.file.is_some() { Rng::steady(seed, 2) } else { Rng::new(seed, 2) },
             shape: shape.clone(),
             hosts: BTreeMap::new(),
             net: Net::new(shape.links),
             switch: Switch::Sound,
             agents: Agents::Sound,
+            parts: Parts::default(),
+            files: BTreeMap::new(),
+            recorder: None,
             has_lied: false,
             is_healed: false,
             moments: vec![],
@@ -292,6 +304,7 @@ impl World {
             self.net.t = self.t;
             self.tally.events += 1;
             self.happen(due);
+            self.record();
         }
         false
     }
@@ -344,7 +357,7 @@ impl World {
             Due::Gathered { session, .. } if is_session(self, session) => self.take_gathered(node),
             Due::SendBeats { session, .. } if is_session(self, session) => {
                 self.send_beats(node);
-                let pause = if self.shape.is_fast { 15 * MS } else { 100 * MS };
+                let pause = self.config.timing.beat.as_nanos() as u64;
                 self.at(pause, Due::SendBeats { node: node.clone(), session });
             }
             Due::Persisted { session, .. } if is_session(self, session) => self.persisted(node),
@@ -369,7 +382,8 @@ impl World {
             }
             Due::Boot { boot, .. } => {
                 let host = &self.hosts[node];
-                if host.boots == boot && host.daemon.is_none() {
+                if host.boots == boot && host.daemon.is_none() && !self.parts.has_no_supervisor.contains(node)
+                {
                     self.boot_daemon(node);
                 }
             }

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How often streams are looked after.
 const TEND: u64 = 50 * MS;
 
-type Pair = (NodeId, NodeId);
+pub(super) type Pair = (NodeId, NodeId);
 
 /// A stream between two daemons.
 pub struct Stream {
@@ -31,6 +31,8 @@ pub struct Net {
     pub cuts: BTreeSet<(NodeId, NodeId, u8)>,
     /// Pairs whose paths come and go, each with how long they stay and are gone.
     flaps: BTreeMap<Pair, u64>,
+    /// Paths that lose so many in a hundred heartbeats, and take so many milliseconds longer.
+    pub worse: BTreeMap<Pair, (u8, u16)>,
     /// The time of the world.
     pub t: u64,
     pub links: u8,
@@ -41,7 +43,7 @@ pub struct Net {
     epochs: u64,
 }
 
-fn pair(a: &NodeId, b: &NodeId) -> Pair {
+pub(super) fn pair(a: &NodeId, b: &NodeId) -> Pair {
     if a < b { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) }
 }
 
@@ -73,7 +75,17 @@ impl Net {
         self.flaps.insert(pair(a, b), period);
     }
 
+    /// How bad a path is.
+    pub fn badness(&self, a: &NodeId, b: &NodeId) -> (u64, u64) {
+        if self.worse.is_empty() {
+            return (self.loss, 0);
+        }
+        let (loss, late) = self.worse.get(&pair(a, b)).copied().unwrap_or_default();
+        (self.loss.max(u64::from(loss)), u64::from(late) * MS)
+    }
+
     pub fn heal(&mut self) {
+        self.worse.clear();
         self.cuts.clear();
         self.flaps.clear();
     }
@@ -108,7 +120,7 @@ impl World {
             return;
         }
         let epoch = stream.epoch;
-        let mut arrives = self.t + self.latency();
+        let mut arrives = self.t + self.latency() + self.net.badness(from, to).1;
         if let Some(daemon) = &mut self.host(to).daemon {
             let last = daemon.delivered.entry(from.clone()).or_default();
             arrives = arrives.max(*last + 1);
@@ -191,6 +203,7 @@ impl World {
         let stream = Stream { epoch: self.net.epochs, sessions, breaks_at: None, stalled: vec![] };
         self.net.streams.insert(key.clone(), stream);
         let is_new = self.net.keys.insert(key, sessions) != Some(sessions);
+        let config = self.config.sha256.first_chunk().copied().unwrap_or_default();
         for (x, y) in [(a, b), (b, a)] {
             let incarnation = self.hosts[x].incarnation;
             if let Some(daemon) = &mut self.host(y).daemon
@@ -199,7 +212,7 @@ impl World {
                 daemon.heard.retain(|(n, _), _| n != x);
             }
             let Some(session) = self.hosts[x].daemon.as_ref().map(|d| d.session) else { continue };
-            let input = Input::PeerUp { node: x.clone(), incarnation, session, config: [0; 4] };
+            let input = Input::PeerUp { node: x.clone(), incarnation, session, config };
             self.at(0, Due::Stream { to: y.clone(), input });
         }
     }
@@ -222,11 +235,12 @@ impl World {
         let bodies = self.host(id).daemon.as_mut().map(|d| std::mem::take(&mut d.bodies)).unwrap_or_default();
         for (to, body) in &bodies {
             let Some(keys) = self.net.keys.get(&pair(id, to)).copied() else { continue };
+            let (loss, late) = self.net.badness(id, to);
             if ![keys.0, keys.1].contains(&session) {
                 continue;
             }
             for link in 0..self.net.links {
-                if self.net.is_link_cut(id, to, link) || self.rng.percent(self.net.loss) {
+                if self.net.is_link_cut(id, to, link) || self.rng.percent(loss) {
                     continue;
                 }
                 let echo =
@@ -242,7 +256,7 @@ impl World {
                 };
                 let copies = if self.rng.percent(self.net.double) { 2 } else { 1 };
                 for _ in 0..copies {
-                    let after = self.latency();
+                    let after = self.latency() + late;
                     self.at(after, Due::Beat { to: to.clone(), keys, beat: Box::new(beat.clone()) });
                 }
             }

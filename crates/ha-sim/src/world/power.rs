@@ -43,12 +43,18 @@ impl World {
         } else {
             self.answer(id, device, plug, action)
         };
+        self.record_call(&outcome);
         self.step(id, Input::FenceCallDone { id: effect, outcome });
     }
 
     /// The second switch is sound whatever the first does, unless that lies.
     fn how_does(&self, device: &str) -> Switch {
-        let is_spared = device == "pdu-b" && !matches!(self.switch, Switch::Lying | Switch::Miswired);
+        if let Some(how) = self.parts.switches.get(device) {
+            return *how;
+        }
+        let is_spared = self.shape.file.is_none()
+            && device == "pdu-b"
+            && !matches!(self.switch, Switch::Lying | Switch::Miswired);
         if is_spared { Switch::Sound } else { self.switch }
     }
 
@@ -102,6 +108,7 @@ impl World {
                 let host = &self.hosts[&target];
                 let is_on =
                     host.is_on && host.goes_off_at.is_none() && !self.ledger.lied_off.contains(&target);
+                let is_on = is_on && !self.parts.outlets_off.contains(plug);
                 CallOutcome::Read(if is_on { FenceVerdict::On } else { FenceVerdict::Off })
             }
         }
@@ -109,6 +116,10 @@ impl World {
 
     /// The outlet does it, and every other on the same supply.
     pub(super) fn switched(&mut self, plug: &str, action: CallAction) {
+        let Some(node) = self.shape.at_outlet(plug) else { return };
+        if self.is_outlet_one_of_more(&node.name.clone(), plug, action) {
+            return;
+        }
         let Some(node) = self.shape.at_outlet(plug) else { return };
         let mut fed: Vec<NodeId> = vec![node.name.as_str().into()];
         if self.shape.is_supply_shared && action == CallAction::Off {
@@ -123,6 +134,7 @@ impl World {
                 CallAction::Off => {
                     self.tally.fences += 1;
                     self.ledger.cut_at.insert(id.clone(), self.t);
+                    self.record_cut(&id);
                     self.power_off(&id);
                     self.moment(Moment::OffDone);
                 }
@@ -139,6 +151,7 @@ impl World {
         let host = self.host(id);
         if host.boots == boot && host.goes_off_at.take().is_some() {
             self.tally.fences += 1;
+            self.record_cut(id);
             self.power_off(id);
         }
     }
