@@ -9,8 +9,8 @@ use ha_lab::demo::{self, DemoSpec, Play};
 use ha_lab::error::{LabError, Result};
 use ha_lab::proto::Request;
 use ha_lab::{
-    LabSpec, Remote, arp_watch, cgroup, check, exec, host_launch, lab_init, ledger, network, outer, power,
-    probe, supervisor, web, web_ask,
+    LabSpec, Remote, alive_watch, arp_watch, cgroup, check, exec, host_launch, lab_init, ledger, network,
+    outer, power, probe, supervisor, web, web_ask,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -185,6 +185,15 @@ enum Cmd {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Look again and again which services live in which incarnation.
+    AliveWatch {
+        /// How often, in milliseconds.
+        #[arg(long, default_value_t = 25)]
+        every_ms: u64,
+        /// Records.
+        #[arg(long)]
+        out: PathBuf,
+    },
     #[command(hide = true)]
     LabInit {
         dir: PathBuf,
@@ -276,6 +285,9 @@ pub fn run(cli: Cli) -> Result<u8> {
         }
         Cmd::ArpWatch { interface, target, every_ms, out } => {
             arp_watch::run(&interface, target, Duration::from_millis(every_ms.max(1)), &out)?;
+        }
+        Cmd::AliveWatch { every_ms, out } => {
+            alive_watch::run(Duration::from_millis(every_ms.max(1)), &out)?;
         }
         Cmd::LabInit { dir, cgroup } => lab_init::run(&dir, cgroup.as_deref())?,
         Cmd::Supervise { dir, cgroup } => supervisor::run(&dir, cgroup.as_deref())?,

@@ -5,7 +5,7 @@
 use crate::error::{Context, LabError, Result};
 use crate::json_log;
 use crate::ledger::LedgerRecord;
-use crate::observe::{ArpWatch, Client, ClientSpec};
+use crate::observe::{AliveWatch, ArpWatch, Client, ClientSpec};
 use crate::proto::{Direction, HostState, Output, Place, PowerRecord, Request};
 use crate::spec::{CLIENT, LabSpec};
 use crate::{outer, rpc, supervisor, terminal};
@@ -311,6 +311,12 @@ impl Remote {
         let args = ["arp-watch", "--interface", "eth0", "--target", &target, "--every-ms", "20"];
         self.watch(name, args.map(Into::into).to_vec())?;
         Ok(ArpWatch::of(self, name))
+    }
+
+    /// Starts looking, every 25 ms, which services live in which incarnation.
+    pub fn alive_watch(&self, name: &str) -> Result<AliveWatch> {
+        self.watch(name, vec!["alive-watch".into()])?;
+        Ok(AliveWatch::of(self, name))
     }
 
     fn watch(&self, name: &str, args: Vec<String>) -> Result<()> {

@@ -9,6 +9,7 @@
 use crate::clock::boot_ns;
 use crate::error::{Context, Result};
 use crate::json_log::JsonLog;
+use nix::sys::socket::{setsockopt, sockopt};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -111,6 +112,9 @@ pub fn write_blocks(ledger: SocketAddr, id: &str, every: Duration) -> Result<()>
         };
         let _ = stream.set_nodelay(true);
         let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+        // When the writer ends, the kernel forgets what it still had to send: a block that crosses the network after its
+        // writer has ended would be the network's doing, and look like the writer's.
+        let _ = setsockopt(&stream, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 });
         let mut answers = BufReader::new(&stream);
         loop {
             let begun = Instant::now();

@@ -11,7 +11,7 @@
 //!     ├ power           the only one that gives and takes power; the simulated PDUs; DIR/power.jsonl
 //!     │ └ host-launch   one a running host; its child is the host's process 1, which runs the services
 //!     ├ ledger          the shared disk; DIR/ledger.jsonl
-//!     └ probe, arp-watch  outside observers; DIR/clients/NAME.jsonl
+//!     └ probe, arp-watch, alive-watch  outside observers; DIR/clients/NAME.jsonl
 //! ```
 //!
 //! What differs from real hosts, and a test must know:
@@ -21,6 +21,7 @@
 //! - Without root there are no control groups: freezing is SIGSTOP of every process (not one instant, and visible to
 //!   parents in the host), and a host has no cgroup2 of its own. Realtime scheduling and memory locks are refused.
 
+pub mod alive_watch;
 pub mod arp_watch;
 pub mod bench;
 pub mod cgroup;
@@ -60,12 +61,13 @@ pub mod tool;
 pub mod web;
 pub mod web_ask;
 
+pub use alive_watch::{Alive, AliveRound};
 pub use arp_watch::ArpRound;
 pub use error::{LabError, Result};
 pub use host_init::PROGRAM;
 pub use lab::{Lab, Remote, find_program, wait_for};
 pub use ledger::LedgerRecord;
-pub use observe::{ArpWatch, Client, ClientSpec};
+pub use observe::{AliveWatch, ArpWatch, Client, ClientSpec};
 pub use outage::{Outage, ProbeRecord};
 pub use proto::{Direction, HostState, Output, PowerEffect, PowerRecord};
 pub use spec::{HostSpec, LabSpec, LinkSpec, PduSpec, ServiceSpec};

@@ -2,6 +2,7 @@
 //!
 //! Must not know: how it was measured. Everything is read from the observers' own files.
 
+use crate::alive_watch::AliveRound;
 use crate::arp_watch::ArpRound;
 use crate::clock::boot_ns;
 use crate::error::{LabError, Result};
@@ -143,6 +144,35 @@ impl ArpWatch {
             Ok(found.is_some())
         })?;
         Ok(found.expect("the wait ends with it"))
+    }
+}
+
+/// A watch over which services live where.
+#[derive(Debug, Clone)]
+pub struct AliveWatch {
+    file: PathBuf,
+}
+
+impl AliveWatch {
+    /// The watch of that name in a lab.
+    pub fn of(lab: &Remote, name: &str) -> Self {
+        Self { file: lab.record_file(name) }
+    }
+
+    /// Every round so far.
+    pub fn rounds(&self) -> Result<Vec<AliveRound>> {
+        json_log::read(&self.file)
+    }
+
+    /// Waits for so many rounds begun from now on.
+    pub fn wait_rounds(&self, count: usize, limit: Duration) -> Result<()> {
+        let since = boot_ns();
+        let mut tail = Tail::new(&self.file)?;
+        let mut found = 0;
+        wait_for("rounds of the watch over services", limit, || {
+            found += tail.fresh::<AliveRound>()?.into_iter().filter(|r| r.t_ns >= since).count();
+            Ok(found >= count)
+        })
     }
 }
 
