@@ -6,7 +6,7 @@ use crate::dump;
 use crate::judge::Judge;
 use crate::plan::{Plan, SecondPdu};
 use ha_lab::cluster::{ClusterPlan, DAEMON, Programs, install, with_daemon};
-use ha_lab::{ArpWatch, Client, ClientSpec, Lab, LabSpec, Remote, find_program};
+use ha_lab::{AliveRound, AliveWatch, ArpWatch, Client, ClientSpec, Lab, LabSpec, Remote, find_program};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,6 +28,8 @@ pub struct Cluster {
     lab: Lab,
     client: Client,
     arp: ArpWatch,
+    alive: Option<AliveWatch>,
+    tells_failures: bool,
     orderly_until_ns: Cell<u64>,
     // After the lab: its directory goes when everything in it has ended.
     dir: TempDir,
@@ -42,7 +44,7 @@ impl std::ops::Deref for Cluster {
 
 /// All hosts here would share one disk, as no cluster does: when it is busy writing what was compiled before, every log
 /// stands still at once. Tests of the disk bring their own.
-fn memory() -> PathBuf {
+pub(crate) fn memory() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() { memory } else { std::env::temp_dir() }
 }
@@ -50,7 +52,8 @@ fn memory() -> PathBuf {
 impl Cluster {
     /// Puts it up; a machine that does not permit that fails the test and says why.
     pub fn start(plan: Plan) -> Self {
-        let dir = tempfile::Builder::new().prefix("ha-ct-").tempdir_in(memory()).expect("a directory there");
+        let within = plan.within.clone().unwrap_or_else(memory);
+        let dir = tempfile::Builder::new().prefix("ha-ct-").tempdir_in(within).expect("a directory there");
         let names: Vec<&str> = plan.hosts.iter().map(String::as_str).collect();
         let programs = programs();
         let mut spec = LabSpec::usual(dir.path().join("lab"), &names);
@@ -76,7 +79,9 @@ impl Cluster {
         let target = ClientSpec::http(SocketAddr::new(plan.address, 80));
         let client = lab.client("client", &target).expect("the client starts");
         let arp = lab.arp_watch("arp", plan.address).expect("the watch starts");
-        let cluster = Self { lab, client, arp, orderly_until_ns: Cell::new(0), dir };
+        let alive = plan.watches_processes.then(|| lab.alive_watch("alive").expect("the watch starts"));
+        let (tells_failures, orderly_until_ns) = (plan.tells_failures, Cell::new(0));
+        let cluster = Self { lab, client, arp, alive, tells_failures, orderly_until_ns, dir };
         if plan.wait_for_service {
             let limit = if plan.profile == "fast" { FAST_FORMS } else { LONG };
             cluster.client.wait_ok(limit).expect("the service answers");
@@ -124,6 +129,20 @@ impl Cluster {
     /// The watch over who owns the address.
     pub fn arp(&self) -> &ArpWatch {
         &self.arp
+    }
+
+    /// The watch over processes, where there is one.
+    pub fn alive(&self) -> Option<&AliveWatch> {
+        self.alive.as_ref()
+    }
+
+    pub(crate) fn alive_rounds(&self) -> Vec<AliveRound> {
+        self.alive.as_ref().map(|watch| watch.rounds().expect("the watch's records")).unwrap_or_default()
+    }
+
+    /// Pid of the lab's outermost process.
+    pub fn outer_pid(&self) -> u32 {
+        self.lab.outer_pid()
     }
 
     /// Its directory.
@@ -184,7 +203,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && self.tells_failures {
             dump::dump(self);
         }
     }

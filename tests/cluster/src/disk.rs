@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// While this file exists in a host, its daemon's syncs fail.
-const FLAG: &str = "/run/ha-lab/disk-fails";
+pub(crate) const FLAG: &str = "/run/ha-lab/disk-fails";
 /// Name of the library that makes them.
 const LIBRARY: &str = "failing-disk.so";
 /// It stands before libc: EIO while the flag is there, else libc's own.

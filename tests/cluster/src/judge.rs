@@ -8,7 +8,7 @@
 use crate::cluster::Cluster;
 use crate::sights::Answer;
 use crate::switches::Opened;
-use ha_lab::{ArpRound, LedgerRecord, PowerEffect, PowerRecord};
+use ha_lab::{AliveRound, ArpRound, LedgerRecord, PowerEffect, PowerRecord};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -46,10 +46,29 @@ pub enum Violation {
         /// Who had answered before it.
         after: Owner,
     },
+    /// The same service lived in two incarnations at one instant, by the process table. S1.
+    TwoAlive {
+        /// Which service.
+        service: String,
+        /// The first such instant, boot-clock nanoseconds.
+        t_ns: u64,
+        /// In which boots.
+        owners: Vec<Owner>,
+    },
     /// Somebody took over from a host whose power had not been cut. S2.
     NotCut(Takeover),
     /// Somebody took over from a host that was dark, by its button, before its switch had been asked to make sure. S2.
     NotFenced(Takeover),
+}
+
+impl Violation {
+    /// The rule that it breaks.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::TwoMacs(_) | Self::OldBlock { .. } | Self::OldAnswer { .. } | Self::TwoAlive { .. } => "S1",
+            Self::NotCut(_) | Self::NotFenced(_) => "S2",
+        }
+    }
 }
 
 /// A change of owner that came too early.
@@ -78,6 +97,8 @@ pub struct Judge {
     pub power: Vec<PowerRecord>,
     /// Outlets that a switch opened, whether or not the host on them was still on.
     pub opened: Vec<Opened>,
+    /// Which services lived where; empty where no watch looked (`Plan::watches_processes`).
+    pub alive: Vec<AliveRound>,
     /// Until then (boot-clock nanoseconds) the owner changed in order, by an operator's wish.
     pub orderly_until_ns: u64,
 }
@@ -90,6 +111,7 @@ impl Judge {
             answers: cluster.answers_since(0),
             power: cluster.lab().power_journal().expect("the power journal"),
             opened: cluster.opened_outlets(),
+            alive: cluster.alive_rounds(),
             orderly_until_ns: cluster.orderly_until_ns(),
         }
     }
@@ -97,7 +119,8 @@ impl Judge {
     /// Two owners of the address or of the disk, ever. Holds in every scenario.
     pub fn two_owners(&self) -> Vec<Violation> {
         let doubles = self.rounds.iter().filter(|r| r.macs.len() > 1).cloned().map(Violation::TwoMacs);
-        doubles.chain(self.old_blocks()).chain(self.old_answers()).collect()
+        let seen = doubles.chain(self.old_blocks()).chain(self.old_answers());
+        seen.chain(self.two_alive()).collect()
     }
 
     /// The same, and every change of owner that no fence of the old owner came before. For scenarios without orderly
@@ -124,6 +147,7 @@ impl Judge {
         before.answers.retain(|a| a.end_ns <= t_ns);
         before.power.retain(|r| r.t_ns <= t_ns);
         before.opened.retain(|o| o.t_ns <= t_ns);
+        before.alive.retain(|r| r.t_ns <= t_ns);
         before
     }
 

@@ -8,6 +8,7 @@
 //! by side; dropping it ends and removes everything, after a failure it first says what happened.
 
 mod acts;
+mod alive;
 mod cluster;
 mod disk;
 mod dump;
@@ -18,6 +19,7 @@ mod plan;
 mod sights;
 mod switches;
 
+pub use alive::Tenure;
 pub use cluster::{Cluster, LONG, SOON};
 pub use disk::make_disks_breakable;
 pub use files::{edit_cluster_file, helper, write_secret};

@@ -7,6 +7,7 @@ use ha_lab::cluster::{SwitchFace, VIP, VIP6, vip_resource, web_resource};
 use ha_lab::spec::{LEDGER_NUMBER, LEDGER_PORT, ipv4};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// What `pdu-b` is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,12 @@ pub struct Plan {
     /// Last changes of the files of the hosts (`ha_lab::outer::host_dir`, below `config`) and of the daemons' services,
     /// before anything runs.
     pub prepare: fn(&mut LabSpec),
+    /// Where its directory is made; None: in memory.
+    pub within: Option<PathBuf>,
+    /// Whether the process table is watched as well.
+    pub watches_processes: bool,
+    /// Whether the cluster tells all about itself when its test panics.
+    pub tells_failures: bool,
     /// Whether to wait until the client gets an answer and the cluster is quiet.
     pub wait_for_service: bool,
 }
@@ -77,6 +84,9 @@ impl Default for Plan {
             more_toml: String::new(),
             adjust: |_| {},
             prepare: |_| {},
+            within: None,
+            watches_processes: false,
+            tells_failures: true,
             wait_for_service: true,
         }
     }
