@@ -1,9 +1,10 @@
-//! Developer commands: `cargo xtask tidy|test|demo|bench|sim|golden|sabotage`.
+//! Developer commands: `cargo xtask tidy|test|demo|bench|sim|golden|sabotage|chaos`.
 //!
 //! Must not know: any crate of the project. It reads their sources and calls their programs.
 
 mod bench;
 mod cargo;
+mod chaos;
 mod demo;
 mod error;
 mod sim;
@@ -37,6 +38,8 @@ enum Command {
     Golden(sim::Golden),
     /// Break the rules one by one, and see the simulator's checkers find each; ends with `F of M found`.
     Sabotage(sim::Sabotage),
+    /// Lives of real clusters: three and five daemons, faults from a printed seed, judged from outside.
+    Chaos(chaos::Options),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Sim(options) => sim::command(&options),
         Command::Golden(options) => sim::golden(&options),
         Command::Sabotage(options) => sim::sabotage(&options),
+        Command::Chaos(options) => chaos::command(&options),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@
 
 mod acts;
 mod alive;
+pub mod chaos;
 mod cluster;
 mod disk;
 mod dump;

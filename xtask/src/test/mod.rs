@@ -54,6 +54,8 @@ pub enum Stage {
     Sabotage,
     /// Clusters of real processes, judged from outside.
     Cluster,
+    /// Two minutes of lives of real clusters with drawn faults, and their control (`cargo xtask chaos`).
+    Chaos,
     /// `cargo xtask demo --once`.
     Demo,
 }
@@ -65,12 +67,12 @@ impl Stage {
 
     /// Runs programs that the build must have made.
     fn needs_build(self) -> bool {
-        matches!(self, Self::Tests | Self::Doctests | Self::Cluster | Self::Demo)
+        matches!(self, Self::Tests | Self::Doctests | Self::Cluster | Self::Chaos | Self::Demo)
     }
 
     /// Uses programs that a bare system lacks.
     fn needs_packages(self) -> bool {
-        matches!(self, Self::Tests | Self::Cluster | Self::Demo)
+        matches!(self, Self::Tests | Self::Cluster | Self::Chaos | Self::Demo)
     }
 }
 
@@ -123,10 +125,10 @@ mod tests {
     #[test]
     fn stages_are_chosen_in_their_order() {
         let all = chosen(&[], &[]);
-        assert_eq!(all.len(), 11);
+        assert_eq!(all.len(), 12);
         assert!(all.is_sorted());
         assert_eq!(chosen(&[Stage::Demo, Stage::Tidy], &[]), [Stage::Tidy, Stage::Demo]);
-        assert_eq!(chosen(&[], &[Stage::Demo, Stage::Cluster]).len(), 9);
+        assert_eq!(chosen(&[], &[Stage::Demo, Stage::Cluster]).len(), 10);
         assert_eq!(chosen(&[Stage::Demo], &[Stage::Demo]), []);
     }
 

@@ -6,7 +6,7 @@ use super::licences;
 use super::runner::{Which, doctests, run as run_tests};
 use crate::cargo::cargo;
 use crate::error::{Result, Trying};
-use crate::{demo, sim, tidy};
+use crate::{chaos, demo, sim, tidy};
 use std::path::Path;
 use std::process::Command;
 
@@ -36,6 +36,7 @@ pub fn run(stage: Stage, programs: &Path) -> Result<Count> {
         Stage::Sim => sim::batch().map(Count::of),
         Stage::Sabotage => sim::sabotage_all().map(Count::of),
         Stage::Cluster => run_tests(Which::Clusters),
+        Stage::Chaos => chaos::every_change(programs).map(Count::of),
         Stage::Demo => demo::once(programs).map(Count::of),
     }
 }
