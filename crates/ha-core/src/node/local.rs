@@ -6,7 +6,10 @@ use crate::effect::{AgentOp, AgentRun, Effect};
 use crate::input::AgentOutcome;
 use crate::message::{Order, OrderOp, PeerMessage, Report};
 use ha_model::sabotage::{self, Sabotage};
-use ha_model::{BootNs, EffectId, InstanceId, NodeId, Now, PlanId, ResourceConfig, ResourceId, Term};
+use ha_model::{
+    BootNs, EffectId, InstanceId, InstanceState, Level, NodeId, Notice, Now, PlanId, ResourceConfig,
+    ResourceId, Term,
+};
 use ha_resource::{Event, Instance, InstanceSpec, Op, OrderKind, Outcome, Output};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -63,7 +66,7 @@ impl Local {
     }
 
     /// What this node itself knows of an instance.
-    pub fn state_of(&self, instance: &InstanceId) -> Option<ha_model::InstanceState> {
+    pub fn state_of(&self, instance: &InstanceId) -> Option<InstanceState> {
         self.instances.get(instance).map(|i| i.machine.state())
     }
 
@@ -315,12 +318,33 @@ impl Node {
             && !sabotage::is(Sabotage::OutliveGrant)
         {
             // S4: without a grant everything exclusive stops, at once and without being told.
+            self.tell_of_lost_grant();
             let ids: Vec<_> = self.local.instances.keys().cloned().collect();
             for id in ids {
                 self.instance_event(now, &id, Event::GrantLost);
             }
         }
         self.report_if_due();
+    }
+
+    /// No leader hears of what stops here now: this node's own journal does.
+    fn tell_of_lost_grant(&mut self) {
+        let is_active = |i: &LocalInstance| {
+            use InstanceState::{Failed, Running, Starting};
+            !i.spec.objects.is_empty() && matches!(i.machine.state(), Starting | Running | Failed)
+        };
+        let active = self.local.instances.iter().filter(|(_, i)| is_active(i));
+        let names: Vec<_> = active.map(|(id, _)| id.as_str()).collect();
+        if names.is_empty() {
+            return;
+        }
+        let ms = self.config.timing.t_grant.as_millis();
+        let text = format!(
+            "no leader with a quorum has granted anything to this node for {ms} ms: stopping {}; whoever leads may have this \
+             node fenced",
+            names.join(", ")
+        );
+        self.out.push(Effect::TellLocal(Notice::Local { level: Level::Alarm, text }));
     }
 
     /// S4 for a daemon that restarted where no leader reaches it, or none for long enough to order probes: its log
