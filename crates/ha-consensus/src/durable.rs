@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 type Addressed<P> = Vec<(NodeId, Message<P>)>;
 
 /// A write under way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Pending<P> {
     id: PersistId,
     last: Index,
@@ -26,7 +26,7 @@ struct Pending<P> {
 }
 
 /// The bookkeeping of writes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Durable<P> {
     pending: VecDeque<Pending<P>>,
     next_id: u64,

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// A position in a log. Ordered as "at least as up to date" is (Raft §5.4.1): by term, then by index.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug, Hash, Serialize, Deserialize)]
 pub struct LogPos {
     /// Term of the entry there.
     pub term: Term,
@@ -18,7 +18,7 @@ pub struct LogPos {
 }
 
 /// What an entry holds.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub enum Payload<P> {
     /// The first entry of a new leader: commits what earlier terms left (Raft §5.4.2).
     Noop,
@@ -29,7 +29,7 @@ pub enum Payload<P> {
 }
 
 /// One entry of the log.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct Entry<P> {
     /// Position, from 1.
     pub index: Index,
@@ -46,7 +46,7 @@ impl<P> Entry<P> {
 }
 
 /// What a snapshot stands for.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct SnapshotMeta {
     /// The last entry it contains; zero for the formation of a cluster.
     pub pos: LogPos,
@@ -55,7 +55,7 @@ pub struct SnapshotMeta {
 }
 
 /// The application's state at one position of the log.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Where, and who the members were.
     pub meta: SnapshotMeta,
@@ -64,7 +64,7 @@ pub struct Snapshot {
 }
 
 /// The entries held in memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Log<P> {
     base: LogPos,
     entries: VecDeque<Entry<P>>,

@@ -32,7 +32,7 @@ pub struct VoterSet {
 pub type Voters = BTreeMap<NodeId, Option<StoreId>>;
 
 /// The members by the log.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]
 pub struct Membership {
     /// The voters; in a joint change, those after it.
     pub voters: Voters,
@@ -147,7 +147,7 @@ impl Membership {
 }
 
 /// The memberships in the log, oldest first: the newest in the log counts, committed or not (Raft §4.1).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct History(Vec<(Index, Membership)>);
 
 impl History {

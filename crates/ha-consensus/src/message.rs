@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// How far a store has promised: it acknowledged entries through `index` to the leader of `term`, or (index 0)
 /// has joined or voted in `term`. Durable before it is told; it never falls, unless the store was put back.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug, Hash, Serialize, Deserialize)]
 pub struct Mark {
     /// Newest term.
     pub term: Term,
@@ -18,7 +18,7 @@ pub struct Mark {
 }
 
 /// Who speaks: which store, in which start of the daemon, and how far the store had promised at that start.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// The store that votes.
     pub store: StoreId,
@@ -33,7 +33,7 @@ pub struct Identity {
 }
 
 /// Names one attempt to hand over leadership: voters grant this one in spite of the lease of the same leader.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct TransferToken {
     /// Term of the leader that gave up its lease.
     pub term: Term,
@@ -42,7 +42,7 @@ pub struct TransferToken {
 }
 
 /// A message on the stream.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct Message<P> {
     /// The sender's term.
     pub term: Term,
@@ -53,7 +53,7 @@ pub struct Message<P> {
 }
 
 /// What a message says.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub enum Body<P> {
     /// Would you vote for me? Binds nobody.
     PreVote {
@@ -135,7 +135,7 @@ pub enum Body<P> {
 }
 
 /// A follower's acknowledgement of a leader's beat; leases and check-quorum count these.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct Ack {
     /// Term of the acknowledged leader.
     pub term: Term,
@@ -148,7 +148,7 @@ pub struct Ack {
 }
 
 /// Raft's part of a beat.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct BeatPart {
     /// Who speaks.
     pub identity: Identity,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A snapshot arriving in pieces.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Incoming {
     pub(crate) meta: SnapshotMeta,
     pub(crate) total: u64,
@@ -26,7 +26,7 @@ pub(crate) struct Incoming {
 }
 
 /// One node of the vote. `P` is the application's payload.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Raft<P> {
     pub(crate) settings: Settings<P>,
     pub(crate) identity: Identity,

@@ -16,7 +16,7 @@ use std::time::Duration;
 const PEERS: usize = 256;
 
 /// What is remembered of one voter's store; kept durably, so that it outlives a restart of this node.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct PeerMemory {
     /// The node.
     pub node: NodeId,
@@ -33,7 +33,7 @@ pub struct PeerMemory {
 }
 
 /// Why a store's votes and acknowledgements do not count.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum BarReason {
     /// The members name another store for this node.
     OtherStore,
@@ -42,7 +42,7 @@ pub enum BarReason {
 }
 
 /// What was heard of a peer in this run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Peer {
     pub(crate) heard_at: Option<BootNs>,
     pub(crate) identity: Option<Identity>,
@@ -86,7 +86,7 @@ pub(crate) enum Speaker {
 }
 
 /// All peers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Peers {
     peers: BTreeMap<NodeId, Peer>,
     /// By node, then by store.

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// How a follower is fed.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub(crate) enum Flow {
     /// One message at a time, to find where the logs agree.
     Probe {
@@ -30,7 +30,7 @@ pub(crate) enum Flow {
 }
 
 /// One follower.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub(crate) struct Progress {
     pub(crate) identity: Option<Identity>,
     pub(crate) flow: Flow,

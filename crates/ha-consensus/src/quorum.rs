@@ -11,7 +11,7 @@ pub fn majority(n: usize) -> usize {
 }
 
 /// How a ballot stands.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum Outcome {
     /// A majority refused, or nobody may vote.
     Lost,

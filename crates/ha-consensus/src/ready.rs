@@ -12,11 +12,11 @@ use crate::settings::HardState;
 use ha_model::{Index, NodeId, StoreId, Term};
 
 /// Names one write; writes are confirmed in the order in which they were handed out.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct PersistId(pub u64);
 
 /// One write, atomic: all of it or nothing. Applied in the order of the fields.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub struct Persist<P> {
     /// Its name.
     pub id: PersistId,
@@ -37,7 +37,7 @@ pub struct Persist<P> {
 }
 
 /// Why a node ceased to lead.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum StepDown {
     /// A quorum did not acknowledge for `t_lost`.
     NoQuorum,
@@ -52,7 +52,7 @@ pub enum StepDown {
 }
 
 /// Why this node itself has no vote.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum NoVote {
     /// Its store was damaged, empty, or new: it waits to be named a voter.
     StoreLost,
@@ -64,7 +64,7 @@ pub enum NoVote {
 }
 
 /// What the core tells.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub enum Event {
     /// This node leads. It may serve once the empty entry of its term is among `committed`.
     BecameLeader {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// Deterministic source of delays.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Rng(u64);
 
 impl Rng {

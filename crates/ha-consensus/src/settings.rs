@@ -11,7 +11,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// Bounds on everything that could grow (S13).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub struct Limits {
     /// Entries in one message: keeps a message's handling short beside the beats.
     pub message_entries: usize,
@@ -50,7 +50,7 @@ impl Default for Limits {
 }
 
 /// Who this node is and how it shall behave. `P` is the application's payload.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Settings<P> {
     /// This node.
     pub node: NodeId,
@@ -123,7 +123,7 @@ impl<P> Settings<P> {
 }
 
 /// The part of the state that must be durable before what depends on it is said (Raft §5.1).
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]
 pub struct HardState {
     /// Newest term.
     pub term: Term,

@@ -25,7 +25,7 @@ pub enum Role {
 }
 
 /// An election as its candidate sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Ballot {
     /// Answers, each with the store that gave it.
     pub(crate) votes: BTreeMap<NodeId, (StoreId, bool)>,
@@ -34,7 +34,7 @@ pub(crate) struct Ballot {
 }
 
 /// A hand-over under way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Transfer {
     pub(crate) to: NodeId,
     pub(crate) token: TransferToken,
@@ -43,7 +43,7 @@ pub(crate) struct Transfer {
 }
 
 /// What a leader remembers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Leading {
     pub(crate) since: BootNs,
     pub(crate) progress: BTreeMap<NodeId, Progress>,
@@ -55,7 +55,7 @@ pub(crate) struct Leading {
 }
 
 /// The state machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum State {
     Follower,
     PreCandidate(Ballot),
@@ -65,7 +65,7 @@ pub(crate) enum State {
 }
 
 /// The promise to a leader: no vote for another before `until`.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Hash)]
 pub(crate) struct Lock {
     pub(crate) until: BootNs,
     pub(crate) term: ha_model::Term,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// One effect.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub enum Effect {
     /// Write, durably, all of it or nothing; answer `Persisted` in the order of the writes.
     Persist {
@@ -88,7 +88,7 @@ pub enum Effect {
 }
 
 /// What a planner was given that made no plan of it (S20).
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct PlannerInput {
     /// What went wrong.
     pub why: String,
@@ -99,7 +99,7 @@ pub struct PlannerInput {
 }
 
 /// One run of a resource agent.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub struct AgentRun {
     /// Number.
     pub id: EffectId,
@@ -120,7 +120,7 @@ pub struct AgentRun {
 }
 
 /// Action of a resource agent.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum AgentOp {
     /// Start.
     Start,
@@ -133,7 +133,7 @@ pub enum AgentOp {
 }
 
 /// One run of a fence agent.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub struct FenceRun {
     /// Number.
     pub id: EffectId,

@@ -10,7 +10,7 @@ use ha_model::{
 use serde::{Deserialize, Serialize};
 
 /// A message on the stream between two nodes. Variants are only appended.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub enum PeerMessage {
     /// Votes and log.
     Raft(Message<LogEntry>),
@@ -46,7 +46,7 @@ pub enum PeerMessage {
 }
 
 /// An order to a node about one instance.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct Order {
     /// Which order, for which boot and daemon start.
     pub stamp: OrderStamp,
@@ -64,7 +64,7 @@ pub struct Order {
 }
 
 /// What a node can be ordered to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub enum OrderOp {
     /// Find out.
     Probe,
@@ -75,7 +75,7 @@ pub enum OrderOp {
 }
 
 /// What a node says of itself to the leader of `term`. Always the whole; the leader takes what is new.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct Report {
     /// The leader's term; the node refuses orders of older terms from here on.
     pub term: Term,
@@ -94,7 +94,7 @@ pub struct Report {
 }
 
 /// A job for an executor of fencing. Refused when its term is not the newest known.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct ExecOrder {
     /// The leader's term.
     pub term: Term,
@@ -111,7 +111,7 @@ pub struct ExecOrder {
 }
 
 /// What an executor can be asked.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub enum ExecJob {
     /// Cut by these levels.
     Cut(Vec<LevelPlan>),
@@ -131,7 +131,7 @@ pub enum ExecJob {
 }
 
 /// What an executor says.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct ExecReport {
     /// The term of the order.
     pub term: Term,
@@ -144,7 +144,7 @@ pub struct ExecReport {
 }
 
 /// How an executor's job ended.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub enum ExecResult {
     /// An attempt to cut.
     Cut(AttemptReport),
@@ -155,7 +155,7 @@ pub enum ExecResult {
 }
 
 /// The body of a heartbeat to one peer.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct BeatBody {
     /// Boot.
     pub incarnation: Incarnation,

@@ -21,7 +21,7 @@ pub const READINGS: u32 = 2;
 const ROUNDS_AFTER_FAILED_OFF: u32 = 2;
 
 /// What happened on one level.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct LevelOutcome {
     /// Level, from 1.
     pub level: u32,
@@ -30,7 +30,7 @@ pub struct LevelOutcome {
 }
 
 /// The end of an attempt.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct AttemptReport {
     /// Levels that were tried, in order; only the last can have succeeded.
     pub levels: Vec<LevelOutcome>,
@@ -38,7 +38,7 @@ pub struct AttemptReport {
     pub marks: FenceMarks,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Phase {
     /// Off has been asked of outlets before `next`.
     Cutting { next: usize },
@@ -49,7 +49,7 @@ enum Phase {
 }
 
 /// One attempt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Attempt {
     levels: Vec<LevelPlan>,
     current: usize,

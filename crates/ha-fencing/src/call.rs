@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Number of a call within its attempt or test.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CallId(pub u32);
 
 /// What an agent is asked. To fence, never anything but off; `reboot` is not in the list on purpose.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub enum CallAction {
     /// Cut.
     Off,
@@ -21,7 +21,7 @@ pub enum CallAction {
 }
 
 /// One call.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct Call {
     /// Number.
     pub id: CallId,
@@ -65,7 +65,7 @@ pub enum Step<R> {
 }
 
 /// A device's part in fencing one node.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct DevicePlan {
     /// Device.
     pub device: DeviceId,
@@ -80,7 +80,7 @@ pub struct DevicePlan {
 }
 
 /// A level: every device must succeed.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct LevelPlan {
     /// From 1.
     pub level: u32,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub const IMPOSSIBLE_PLUG: &str = "64999";
 
 /// The end of a test.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct PathTestReport {
     /// Every outlet was read on, or why not.
     pub result: Result<(), String>,
@@ -18,7 +18,7 @@ pub struct PathTestReport {
     pub doubt: Option<PathDoubt>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Phase {
     Impossible,
     Reading { next: usize },
@@ -26,7 +26,7 @@ enum Phase {
 }
 
 /// A running test of one device for one node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct PathTest {
     plan: DevicePlan,
     phase: Phase,

@@ -4,7 +4,7 @@ use ha_model::BootNs;
 use std::time::Duration;
 
 /// Until when this member may run exclusive resources.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Grant {
     until: Option<BootNs>,
 }

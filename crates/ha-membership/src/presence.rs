@@ -9,7 +9,7 @@ use std::time::Duration;
 const FRESH_BEATS: u32 = 2;
 
 /// How long ago the sender's inner life last moved, as its heartbeat says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Ages {
     /// Last step of the core.
     pub core: Duration,
@@ -43,7 +43,7 @@ pub struct Beat {
 }
 
 /// Of whom a node hears, as bit sets over the positions of the nodes in order of names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]
 pub struct Hears {
     /// Both ways, and all is well inside: it could lead the node.
     pub present: u32,
@@ -92,7 +92,7 @@ pub enum Presence {
     },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Peer {
     links: BTreeMap<u8, LinkState>,
     /// First word of this session, counted or not.
@@ -108,14 +108,14 @@ struct Peer {
     hears: Option<Hears>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct LinkState {
     last: BootNs,
     sent_at: BootNs,
 }
 
 /// Presence of all peers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Membership {
     timing: Timing,
     peers: BTreeMap<NodeId, Peer>,

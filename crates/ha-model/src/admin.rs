@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// A request of an operator.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AdminRequest {
     /// The state of everything.
@@ -99,7 +99,7 @@ pub enum AdminRequest {
 
 /// Marks an answer that a node gave by itself, because it could not ask a leader: it may be older than what the
 /// others know.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct OwnView {
     /// The node.
     pub node: NodeId,
@@ -121,7 +121,7 @@ impl OwnView {
 }
 
 /// The answer.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AdminReply {
     /// Done, and what follows from it.
@@ -176,7 +176,7 @@ pub enum AdminReply {
 }
 
 /// Whether the cluster works.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Waiting for nodes; nothing was started yet.
@@ -203,7 +203,7 @@ pub enum Phase {
 }
 
 /// The state of everything, as one node sees it (the leader, where there is one).
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct StatusView {
     /// Cluster name.
     pub cluster: String,
@@ -236,7 +236,7 @@ pub struct StatusView {
 }
 
 /// A node.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct NodeRow {
     /// Name.
     pub name: NodeId,
@@ -256,7 +256,7 @@ pub struct NodeRow {
 }
 
 /// A resource instance.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct ResourceRow {
     /// Instance.
     pub name: InstanceId,
@@ -278,7 +278,7 @@ pub struct ResourceRow {
 }
 
 /// An open fence request.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct FenceRow {
     /// Node.
     pub node: NodeId,
@@ -295,7 +295,7 @@ pub struct FenceRow {
 }
 
 /// A fence path: one device, one node's outlets.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct PathView {
     /// Device.
     pub device: DeviceId,

@@ -6,6 +6,7 @@ use crate::origin::Origin;
 use crate::timing::{Profile, Timing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -95,7 +96,7 @@ pub struct FenceLevel {
 }
 
 /// Periodic check of a running resource.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct MonitorConfig {
     /// Pause between two checks.
     pub interval: Duration,
@@ -104,7 +105,7 @@ pub struct MonitorConfig {
 }
 
 /// One resource.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct ResourceConfig {
     /// Agent: `vip`, `exec`, later `ocf:…`, `systemd:…`.
     pub agent: AgentName,
@@ -137,7 +138,7 @@ pub struct ResourceConfig {
 }
 
 /// A score with its line.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct Preference {
     /// The score.
     pub score: Score,
@@ -215,6 +216,13 @@ impl ResourceConfig {
     #[must_use]
     pub fn runs_as(&self, other: &Self) -> bool {
         (&self.agent, &self.options, &self.objects) == (&other.agent, &other.options, &other.objects)
+    }
+}
+
+/// The file's hash stands for what was read of it: `ha-config` makes the same of the same text.
+impl Hash for ClusterConfig {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.sha256.hash(state);
     }
 }
 

@@ -29,7 +29,7 @@ impl fmt::Display for FenceVerdict {
 }
 
 /// Why a node is to be fenced.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
 pub enum FenceReason {
     /// It fell silent while it may hold something.
     Lost,
@@ -52,7 +52,7 @@ pub enum FenceReason {
 }
 
 /// What a proof covers. An address is never covered by a disk.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub enum ProofScope {
     /// Everything of that incarnation: it has no power, or a human says so.
     Everything,
@@ -72,7 +72,7 @@ impl ProofScope {
 }
 
 /// What the proof rests on.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub enum Evidence {
     /// Every outlet of every device of a level read off, twice, a settle time apart.
     ReadOff {
@@ -96,7 +96,7 @@ pub enum Evidence {
 }
 
 /// Proof that one incarnation of one node can touch nothing in its scope any more (S7).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct FenceProof {
     /// The node.
     pub target: NodeId,
@@ -114,7 +114,7 @@ pub struct FenceProof {
 
 /// An outlet of a node was read *on* through this path while the node's heartbeats were arriving. Without it no
 /// later "off" counts. Lapses with the device's `path_hash`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct PathEvidence {
     /// Device.
     pub device: DeviceId,
@@ -127,7 +127,7 @@ pub struct PathEvidence {
 }
 
 /// What a failed test of a fence path says against every "off" that is read through it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub enum PathDoubt {
     /// An outlet of the node read off while the node lived: it feeds something else.
     Outlet,

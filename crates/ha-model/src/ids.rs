@@ -247,7 +247,7 @@ random_id!(
 
 /// What every order to a node carries; compared by (term, plan). A node refuses an order that is older than
 /// the newest it acted on, or meant for another incarnation or session (S6).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct OrderStamp {
     /// Term of the leader that ordered.
     pub term: Term,

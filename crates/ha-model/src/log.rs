@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One entry of the replicated log, with the wall time at which it was proposed.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct LogEntry {
     /// Wall time of the proposer, for display.
     pub at: WallMs,
@@ -23,7 +23,7 @@ pub struct LogEntry {
 }
 
 /// What happened or is decided.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub enum Entry {
     /// The configuration: the source text itself.
     Config {
@@ -185,7 +185,7 @@ pub enum Entry {
 }
 
 /// What a node says of one instance, with the failures it counted.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct Observed {
     /// The observation.
     pub observation: Observation,
@@ -194,7 +194,7 @@ pub struct Observed {
 }
 
 /// Why a node is lost.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub enum LostReason {
     /// No heartbeat on any link.
     Silent {
@@ -217,7 +217,7 @@ pub enum LostReason {
 }
 
 /// What a heartbeat says stands still.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub enum Stalled {
     /// The core does not step.
     Core,
@@ -228,7 +228,7 @@ pub enum Stalled {
 }
 
 /// Times of a fence attempt, ms after the order.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]
 pub struct FenceMarks {
     /// The off command was accepted.
     pub off_done_ms: u64,
@@ -239,7 +239,7 @@ pub struct FenceMarks {
 }
 
 /// State of one instance on one node, as the node sees it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
 pub enum InstanceState {
     /// Not probed in this session.
     Unknown,
@@ -275,7 +275,7 @@ impl fmt::Display for InstanceState {
 }
 
 /// What a node says of one instance.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct Observation {
     /// The state.
     pub state: InstanceState,
@@ -288,7 +288,7 @@ pub struct Observation {
 }
 
 /// The operation that failed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
 pub enum FailedOp {
     /// Start.
     Start,
@@ -299,7 +299,7 @@ pub enum FailedOp {
 }
 
 /// An operator's wish.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub enum Wish {
     /// Move everything off the node and keep it off; or take that back.
     Standby {

@@ -8,7 +8,7 @@ use crate::time::WallMs;
 use serde::{Deserialize, Serialize};
 
 /// How much attention a notice wants.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
 pub enum Level {
     /// Normal life.
     Info,
@@ -19,7 +19,7 @@ pub enum Level {
 }
 
 /// One thing that happened.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub enum Notice {
     /// A leader was elected.
     LeaderElected {
@@ -214,7 +214,7 @@ pub enum Notice {
 }
 
 /// A notice in its place and time.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Hash, Serialize, Deserialize)]
 pub struct TimelineEvent {
     /// Position in the log; events of one entry share it.
     pub index: Index,

@@ -50,7 +50,7 @@ impl fmt::Debug for BootNs {
 pub struct WallMs(pub i64);
 
 /// The present, as each input brings it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]
 pub struct Now {
     /// Protocol time.
     pub boot: BootNs,

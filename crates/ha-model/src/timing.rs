@@ -40,7 +40,7 @@ impl Profile {
 
 /// All protocol times of a cluster. Built by [`Timing::derive`]; single fields may be overridden in the cluster
 /// file, the inequalities then decide whether the whole is accepted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct Timing {
     /// A node silent on every link for this long is lost.
     pub t_lost: Duration,

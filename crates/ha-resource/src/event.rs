@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// A run of the instance's agent.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum Op {
     /// First look.
     Probe,
@@ -29,7 +29,7 @@ impl fmt::Display for Op {
 }
 
 /// What a node can be ordered to do with an instance.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum OrderKind {
     /// Find out whether it runs.
     Probe,
@@ -40,7 +40,7 @@ pub enum OrderKind {
 }
 
 /// How a run of the agent ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub enum Outcome {
     /// It runs.
     Running,
@@ -63,7 +63,7 @@ pub enum Outcome {
 }
 
 /// What happens.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub enum Event {
     /// An order that the caller found newer than all before it.
     Order {

@@ -9,7 +9,7 @@ use ha_model::{
 use std::time::Duration;
 
 /// What an instance must know of its resource.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct InstanceSpec {
     /// Periodic check; an interval of zero: none.
     pub monitor: MonitorConfig,
@@ -33,7 +33,7 @@ impl From<&ResourceConfig> for InstanceSpec {
 }
 
 /// One resource instance on this node.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub struct Instance {
     id: InstanceId,
     spec: InstanceSpec,

@@ -8,7 +8,7 @@ use ha_model::{GroupId, InstanceId, ObjectId, Origin, ResourceConfig, ResourceId
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An instance's place in [`Expanded::instances`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub(crate) struct InstIx(pub usize);
 
 /// One instance.

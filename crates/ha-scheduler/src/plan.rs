@@ -121,7 +121,7 @@ impl fmt::Display for ActionKind {
 }
 
 /// Why everything is where it is; `hactl explain` and `status` read it and never recompute.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Report {
     /// Per instance.
     pub instances: BTreeMap<InstanceId, InstanceReport>,
@@ -130,7 +130,7 @@ pub struct Report {
 }
 
 /// Why one instance is where it is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 pub struct InstanceReport {
     /// The node it should run on.
     pub wanted: Option<NodeId>,
@@ -141,7 +141,7 @@ pub struct InstanceReport {
 }
 
 /// One term of a score.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct ScoreTerm {
     /// How much; −INFINITY bans.
     pub score: Score,

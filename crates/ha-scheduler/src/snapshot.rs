@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Everything a plan depends on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The configuration.
     pub config: Arc<ClusterConfig>,
@@ -32,7 +32,7 @@ pub struct Snapshot {
 }
 
 /// What happened before, as far as it bears on where things go next.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 pub struct History {
     /// Where each instance was last ordered to start. While it is active nowhere its stickiness counts there, so
     /// that a failed or restarted instance comes back in place although planning starts afresh after its stop.
@@ -41,7 +41,7 @@ pub struct History {
 }
 
 /// Where a node stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum NodeStatus {
     /// Never spoke to this cluster; may hold anything until proven otherwise.
     Unseen,
@@ -71,7 +71,7 @@ impl fmt::Display for NodeStatus {
 }
 
 /// A node, as far as planning goes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct NodeView {
     /// Where it stands.
     pub status: NodeStatus,
@@ -92,7 +92,7 @@ pub struct NodeView {
 }
 
 /// What is known of an instance on a node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct ObservedView {
     /// State.
     pub state: InstanceState,
@@ -103,7 +103,7 @@ pub struct ObservedView {
 }
 
 /// An open permission.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct MayRunView {
     /// Which instance.
     pub instance: InstanceId,
@@ -114,7 +114,7 @@ pub struct MayRunView {
 }
 
 /// Failures of a resource on a node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct FailureView {
     /// How many count.
     pub count: u32,
@@ -127,7 +127,7 @@ pub struct FailureView {
 }
 
 /// Operators' wishes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Wishes {
     /// Start or stop, whatever the file says.
     pub enabled: BTreeMap<ResourceId, (bool, Origin)>,
@@ -138,7 +138,7 @@ pub struct Wishes {
 }
 
 /// A move with its end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct MoveWish {
     /// Where.
     pub to: NodeId,

@@ -25,14 +25,14 @@ pub(super) const WAIT_READ: Duration = Duration::from_secs(2);
 pub(super) const WAIT_TESTS: Duration = Duration::from_secs(60);
 
 /// Where an answer goes.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub(super) enum Asker {
     Here(u64),
     There(NodeId, u64),
 }
 
 /// What an answer waits for.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub(super) enum Wait {
     /// The leader's answer.
     Leader(Passed),
@@ -58,7 +58,7 @@ impl Wait {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Pending {
     pub asker: Asker,
     pub wait: Wait,
@@ -66,7 +66,7 @@ pub(super) struct Pending {
 }
 
 /// Requests under way.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Desk {
     pub pending: BTreeMap<u64, Pending>,
     next: u64,

@@ -11,7 +11,7 @@ use ha_model::{AdminReply, AdminRequest, BootNs, NodeId, Now, OwnView, length};
 use std::time::Duration;
 
 /// A request that the leader has.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub(super) struct Passed {
     leader: NodeId,
     who: String,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// Jobs at a time on one executor: every path of a 32-node cluster could be tested at once.
 const JOBS_MAX: usize = 256;
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Machine {
     Cut(Attempt),
     Test(PathTest),
@@ -22,7 +22,7 @@ enum Machine {
 const REPORTS_MAX: usize = 64;
 
 /// Switching on: each outlet once; the first failure is told, the others are tried all the same.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct PowerOn {
     outlets: Vec<(DevicePlan, String)>,
     next: usize,
@@ -63,7 +63,7 @@ impl PowerOn {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 struct RunningJob {
     leader: NodeId,
     target: NodeId,
@@ -75,7 +75,7 @@ struct RunningJob {
 }
 
 /// Jobs under way here.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Executor {
     jobs: BTreeMap<(Term, u64), RunningJob>,
     /// Reports of cuts in the newest term: a stream may break with one under way.

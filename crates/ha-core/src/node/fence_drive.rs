@@ -23,7 +23,7 @@ use std::time::Duration;
 const ASKED_WAIT: Duration = Duration::from_secs(60);
 
 /// The leader's clock for one request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct FenceClock {
     /// The attempt we gave out: its number, its executor.
     pub running: Option<(u32, NodeId)>,

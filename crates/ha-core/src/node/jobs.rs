@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(super) const ORDER_VALID: Duration = Duration::from_secs(3);
 
 /// A job given to an executor.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub(super) enum Job {
     Cut { id: FenceId, attempt: u32, target: NodeId },
     Test { device: DeviceId, target: NodeId, path_hash: [u8; 32] },

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// What was proposed and is not applied yet: nothing is proposed twice.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub(super) enum Key {
     Leads,
     Config,
@@ -34,7 +34,7 @@ pub(super) enum Key {
 }
 
 /// The volatile state of a leader.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Lead {
     pub term: Term,
     pub since: BootNs,

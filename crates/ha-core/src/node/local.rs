@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// One instance here.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct LocalInstance {
     machine: Instance,
     spec: ResourceConfig,
@@ -28,7 +28,7 @@ pub(super) struct LocalInstance {
 }
 
 /// What a node has of its own.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Local {
     pub now: Now,
     /// Newest order taken; durable up to `durable`.

@@ -54,14 +54,14 @@ use std::sync::Arc;
 use warnings::{About, Warnings};
 
 /// A write under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 enum Write {
     Votes(PersistId),
     Acted(Term, PlanId),
 }
 
 /// One node.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Node {
     setup: Setup,
     config: Arc<ClusterConfig>,

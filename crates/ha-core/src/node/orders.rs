@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 /// An order that waits for its turn: orders to one node leave in the order of their numbers, so that none is
 /// overtaken and refused.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub(super) struct QueuedOrder {
     pub order: Order,
     /// A start waits until its permission is applied.

@@ -24,7 +24,7 @@ const RETEST_FAILED: Duration = Duration::from_secs(5);
 const EXECUTOR_LEARNS_BEATS: u32 = 2;
 
 /// The leader's clock for one path and executor.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct PathClock {
     pub wakes_at: BootNs,
     pub is_running: bool,

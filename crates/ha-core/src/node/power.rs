@@ -10,7 +10,7 @@ use ha_model::{BootNs, Entry, NodeId, Now};
 use ha_scheduler::NodeStatus;
 
 /// The leader's clock for switching a node on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct PowerClock {
     /// The end of the dwell; then, while an executor is at it, until when it may take.
     pub wakes_at: BootNs,

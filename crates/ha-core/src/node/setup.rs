@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How the state becomes bytes; given by the shell so that the core knows no encoding. Each must be deterministic.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Codec {
     /// Encodes the state for a snapshot.
     pub encode_state: fn(&ClusterState) -> Vec<u8>,
@@ -33,7 +33,7 @@ impl Codec {
 }
 
 /// Who a node is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Setup {
     /// Name.
     pub me: NodeId,

@@ -16,7 +16,7 @@ const LAST_WORD_BEATS: u32 = 3;
 const HEARSAY_BEATS: u32 = 2 * LAST_WORD_BEATS;
 
 /// A proof of a target that was heard until just before.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Held {
     pub attempt: u32,
     pub proof: FenceProof,
@@ -26,7 +26,7 @@ pub(super) struct Held {
 }
 
 /// Who heard the target until just before it was read off.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 enum Ears {
     /// We: our own ears tell whether it is silent now.
     Ours,

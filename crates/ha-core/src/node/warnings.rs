@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 const WARNINGS_MAX: usize = 16;
 
 /// What a warning is about.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub(super) enum About {
     /// A shell told of it; it is over when the daemon is started anew.
     Shell(String),
@@ -32,7 +32,7 @@ pub(super) enum About {
 }
 
 /// The warnings that stand.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Warnings(BTreeMap<About, (Level, String)>);
 
 impl Warnings {

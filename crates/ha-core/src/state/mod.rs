@@ -29,7 +29,7 @@ use std::sync::Arc;
 pub const EVENTS_MAX: usize = 1000;
 
 /// The replicated state.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 pub struct ClusterState {
     /// The configuration in force.
     pub config: Option<ConfigInForce>,
@@ -57,7 +57,7 @@ pub struct ClusterState {
 }
 
 /// The configuration as it is replicated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct ConfigInForce {
     /// File name as applied.
     pub name: String,

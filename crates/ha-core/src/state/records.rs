@@ -15,7 +15,7 @@ pub const ENDED_MAX: usize = 16;
 pub const FAILURES_MAX: usize = 32;
 
 /// A node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct NodeRecord {
     /// Where it stands.
     pub status: NodeStatus,
@@ -86,7 +86,7 @@ impl NodeRecord {
 }
 
 /// What the cluster did with a node's power.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Power {
     /// On, as far as we know; we did nothing.
     Assumed,
@@ -116,7 +116,7 @@ pub enum Power {
 }
 
 /// What is known of an instance on a node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct InstanceRecord {
     /// In which daemon start.
     pub session: SessionId,
@@ -137,7 +137,7 @@ impl InstanceRecord {
 }
 
 /// An open permission.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct MayRunRecord {
     /// The instance.
     pub instance: InstanceId,
@@ -150,7 +150,7 @@ pub struct MayRunRecord {
 }
 
 /// An open fence request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct FenceRecord {
     /// The node.
     pub target: NodeId,
@@ -171,7 +171,7 @@ pub struct FenceRecord {
 }
 
 /// A fence path.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 pub struct PathRecord {
     /// Outlets were read on while the node lived.
     pub evidence: Option<PathEvidence>,
@@ -180,7 +180,7 @@ pub struct PathRecord {
 }
 
 /// A test of a path by one executor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct PathTestRecord {
     /// When.
     pub at: WallMs,
@@ -191,7 +191,7 @@ pub struct PathTestRecord {
 }
 
 /// A counted failure.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct FailureRecord {
     /// When.
     pub at: WallMs,
@@ -202,7 +202,7 @@ pub struct FailureRecord {
 }
 
 /// Operators' wishes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 pub struct WishRecords {
     /// Start or stop, whatever the file says.
     pub enabled: BTreeMap<ResourceId, (bool, Origin)>,
