@@ -90,7 +90,7 @@ pub enum Input {
 }
 
 /// A heartbeat as the transport brings it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Hash)]
 pub struct BeatIn {
     /// Sender.
     pub from: NodeId,

@@ -30,7 +30,7 @@ pub enum Way {
 }
 
 /// A disk's state.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Disk {
     /// Writes take up to 3 ms.
     Sound,

@@ -12,6 +12,7 @@ mod disturb;
 pub mod golden;
 pub mod rng;
 pub mod schedule;
+pub mod scope;
 pub mod shape;
 pub mod shrink;
 pub mod story;

@@ -6,7 +6,7 @@ use ha_model::{EffectId, LogEntry, PlanId, StoreId, Term};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What it holds.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Hash, Debug)]
 pub struct Stored {
     pub hard: HardState,
     pub snapshot: Option<Snapshot>,
@@ -16,6 +16,7 @@ pub struct Stored {
 }
 
 /// A write that is not durable yet.
+#[derive(Clone, Hash, Debug)]
 pub struct Write {
     pub id: EffectId,
     pub votes: Option<Box<Persist<LogEntry>>>,
@@ -24,6 +25,7 @@ pub struct Write {
 }
 
 /// The disk.
+#[derive(Clone, Hash, Debug)]
 pub struct Disk {
     pub id: StoreId,
     pub stored: Stored,

@@ -9,7 +9,7 @@ mod acts;
 mod agents;
 mod clock;
 mod daemon;
-mod disk;
+pub(crate) mod disk;
 mod effects;
 mod faults;
 mod host;
