@@ -1,18 +1,147 @@
-//! `exhaust`
-use ha_sim::scope::{explore, scopes, milestones};
-fn main() {
+//! `exhaust`: every path of small clusters, within the budgets of its scopes.
+
+use clap::Parser;
+#[cfg(feature = "sabotage")]
+use ha_model::sabotage::{Sabotage, choose};
+use ha_sim::scope::explore::{explore, replay, undisturbed};
+use ha_sim::scope::run::{self, Total};
+use ha_sim::scope::scopes::{self, Scope};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Every path of a cluster of three with one resource and one switch: the daemon's own core, every choice of what happens next
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Exit code 0 when no rule was broken, every scope was explored to its end and everything that a run must reach was \
+    reached, 1 when not, 2 for a mistake in the options."
+)]
+struct Options {
+    /// Only these scopes; what a whole run must reach is then not demanded
+    #[arg(long, value_delimiter = ',')]
+    scope: Vec<String>,
+    /// Name the scopes
+    #[arg(long)]
+    list: bool,
+    /// With --scope: its undisturbed path in words
+    #[arg(long, requires = "scope")]
+    undisturbed: bool,
+    /// Threads; a scope is searched by one
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Cut the search short after so many seconds
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Break this rule, or each in turn (`all`), until it is seen; ends with `F of M found`
+    #[cfg(feature = "sabotage")]
+    #[arg(long)]
+    sabotage: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    // Panics of the core are outcomes of paths; they are shown with these.
     std::panic::set_hook(Box::new(|_| {}));
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let secs: u64 = args.get(1).and_then(|s| s.parse().ok()).unwrap_or(60);
-    for scope in scopes::ALL {
-        if args.first().is_some_and(|n| n != scope.name && n != "all") { continue }
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(secs);
-        let o = explore::explore(scope, Some(end));
-        println!("{}: states {} worlds {} moves {} depth {} took {:?} cut short {}", scope.name, o.states, o.worlds.len(), o.moves, o.depth, o.took, o.is_cut_short);
-        for (n, r) in milestones::ROWS.iter().zip(o.rows) { println!("   {r:>9} {n}"); }
-        if let Some((v, path)) = &o.broken {
-            for l in explore::replay(scope, path) { println!("{l}"); }
-            println!("BROKEN {v:?} after {}", path.len());
-        } else if args.get(2).is_some() { for l in explore::undisturbed(scope) { println!("{l}"); } }
+    if options.list {
+        scopes::ALL.iter().chain(scopes::CONTROLS).for_each(|s| println!("{:<14} {}", s.name, s.what));
+        return ExitCode::SUCCESS;
     }
+    let mut chosen: Vec<Scope> = Vec::new();
+    for name in &options.scope {
+        let Some(scope) = scopes::named(name) else {
+            eprintln!("exhaust: there is no scope `{name}`; --list names them");
+            return ExitCode::from(2);
+        };
+        chosen.push(*scope);
+    }
+    if options.undisturbed {
+        chosen.iter().flat_map(undisturbed).for_each(|line| println!("{line}"));
+        return ExitCode::SUCCESS;
+    }
+    let is_whole = chosen.is_empty();
+    if is_whole {
+        chosen = scopes::ALL.to_vec();
+    }
+    #[cfg(feature = "sabotage")]
+    match options.sabotage.as_deref() {
+        Some("all") => return all(),
+        Some(name) => return one(name, &chosen),
+        None => {}
+    }
+    let threads = options.threads.unwrap_or_else(threads);
+    let begin = Instant::now();
+    let deadline = options.seconds.map(|s| begin + Duration::from_secs(s));
+    let total = run::run(&chosen, threads, deadline, |scope, outcome| {
+        println!("{}: {} states, {:.1} s", scope.name, outcome.states, outcome.took.as_secs_f64());
+        true
+    });
+    print!("{}", total.table());
+    show_broken(&total);
+    println!("{:.1} s on {threads} threads", begin.elapsed().as_secs_f64());
+    let missing = if is_whole { total.missing() } else { Vec::new() };
+    missing.iter().for_each(|what| println!("missing: {what}"));
+    println!("{} states, {} violations", total.states, total.violations());
+    ExitCode::from(u8::from(total.violations() > 0 || !missing.is_empty()))
+}
+
+fn show_broken(total: &Total) {
+    for (scope, outcome) in &total.outcomes {
+        if let Some((broken, path)) = &outcome.broken {
+            println!("\n{}, {} moves, breaks {}: {}", scope.name, path.len(), broken.rule, broken.what);
+            replay(scope, path).iter().for_each(|line| println!("{line}"));
+        }
+    }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Sabotages that no scope can show: there are no learners, no groups, no new configurations, and no hours.
+#[cfg(feature = "sabotage")]
+const OUT_OF_SCOPE: [&str; 4] = ["learners-vote", "ignore-order", "forget-obligation", "endless-fences"];
+
+/// Breaks each in turn, in a process of its own.
+#[cfg(feature = "sabotage")]
+fn all() -> ExitCode {
+    let names: Vec<_> = Sabotage::ALL.iter().map(|s| s.name()).filter(|n| !OUT_OF_SCOPE.contains(n)).collect();
+    let is_found = |name: &&&str| {
+        let Ok(program) = std::env::current_exe() else { return false };
+        let ended = std::process::Command::new(program).args(["--sabotage", name]).status();
+        ended.is_ok_and(|status| status.success())
+    };
+    let found = names.iter().filter(is_found).count();
+    println!("out of scope: {}", OUT_OF_SCOPE.join(", "));
+    println!("{found} of {} found", names.len());
+    ExitCode::from(u8::from(found < names.len()))
+}
+
+/// Breaks one, until a rule is seen broken that it should break.
+#[cfg(feature = "sabotage")]
+fn one(name: &str, scopes: &[Scope]) -> ExitCode {
+    let sabotage = match choose(name) {
+        Ok(sabotage) => sabotage,
+        Err(why) => {
+            eprintln!("exhaust: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    let (begin, should) = (Instant::now(), sabotage.breaks().join(" or "));
+    let mut others = std::collections::BTreeMap::<_, u32>::new();
+    let mut states = 0;
+    for scope in scopes {
+        let outcome = explore(scope, None);
+        states += outcome.states;
+        let Some((broken, path)) = outcome.broken else { continue };
+        if sabotage.breaks().contains(&broken.rule) {
+            let s = begin.elapsed().as_secs_f64();
+            let (rule, what, moves, scope) = (broken.rule, broken.what, path.len(), scope.name);
+            println!("{name:<22} {should:<18} {scope:<14} {moves:>4} moves {states:>8} states {s:>5.1} s: {rule}: {what}");
+            return ExitCode::SUCCESS;
+        }
+        *others.entry(broken.rule).or_default() += 1;
+    }
+    let s = begin.elapsed().as_secs_f64();
+    println!("{name:<22} {should:<18} NOT FOUND in {states} states, {s:.1} s; others: {others:?}");
+    ExitCode::FAILURE
 }

@@ -45,6 +45,8 @@ pub struct Cluster {
 pub struct Shape {
     /// Distance of the two readings that prove power off, in milliseconds.
     pub off_settle_ms: u64,
+    /// How long power stays off before it is switched on again, in milliseconds.
+    pub off_dwell_ms: u64,
 }
 
 impl Cluster {
@@ -111,8 +113,10 @@ fn size(_: &LogEntry) -> usize {
     64
 }
 
+/// Heartbeats are rarer than by default: fewer moments. What is heard of a node is up to three of them old, so that a leader waits
+/// as long before it takes itself for the only one that misses it.
 fn text(shape: Shape) -> String {
-    let settle = shape.off_settle_ms;
+    let Shape { off_settle_ms: settle, off_dwell_ms: dwell } = shape;
     format!(
         r#"name = "scope"
 stickiness = 100
@@ -120,6 +124,8 @@ stickiness = 100
 beat = "200ms"
 t_grant = "2200ms"
 off_settle = "{settle}ms"
+off_dwell = "{dwell}ms"
+handover_after = "700ms"
 [[node]]
 name = "n1"
 links = ["10.0.0.11"]

@@ -3,13 +3,12 @@
 //! Whatever is under way happens at once, unless it is held: then it happens at some later moment, or never. Time goes on only
 //! when nothing is under way that is not held. So a delay is a choice, and what a path may contain of choices is its budget.
 
-use super::cluster::{ALL, At, Cluster, NODES};
+use super::cluster::{ALL, At, Cluster, INSTANCE, MS};
 use super::faults::Fault;
 use super::host::Stage;
 use super::power::Word;
 use super::scopes::Scope;
 use super::world::{World, pair_of};
-use crate::scope::cluster::INSTANCE;
 use ha_core::{AgentOp, AgentOutcome, Input};
 use ha_fencing::CallAction;
 use ha_model::EffectId;
@@ -117,7 +116,7 @@ impl World {
             if self.left.words > 0
                 && let Item::Call(at, id) = item
             {
-                moves.extend(self.words(*at, *id).iter().map(|word| Move::Say(*at, *id, *word)));
+                moves.extend(self.words(*at, *id, scope.has_liar).iter().map(|word| Move::Say(*at, *id, *word)));
             }
             if self.left.fails > 0
                 && let Item::Agent(at, id) = item
@@ -138,9 +137,11 @@ impl World {
         moves
     }
 
-    fn words(&self, at: At, id: EffectId) -> &'static [Word] {
+    fn words(&self, at: At, id: EffectId, has_liar: bool) -> &'static [Word] {
         let call = self.host(at).daemon.as_ref().and_then(|d| d.calls.get(&id));
         match call.filter(|c| !c.is_cancelled).map(|c| (c.run.action, c.stage)) {
+            Some((CallAction::Status, _)) if has_liar => &[Word::Off],
+            Some((CallAction::Off, Stage::Asked)) if has_liar => &[Word::Early],
             Some((CallAction::Status, _)) => &[Word::Unknown, Word::TimedOut],
             Some((CallAction::Off | CallAction::On, Stage::Asked)) => &[Word::Refused, Word::Early],
             Some((CallAction::Off | CallAction::On, Stage::Acted)) => &[Word::TimedOut],
@@ -262,7 +263,7 @@ impl World {
             }
             Move::Fail(at, id) => format!("FAILS: {}", self.words_of_item(Item::Agent(at, id))),
             Move::Fault(fault) => fault.to_string(),
-            Move::Time => format!("{} ms pass", (self.next_moment() - self.t) / super::cluster::MS),
+            Move::Time => format!("{} ms pass", (self.next_moment() - self.t) / MS),
         }
     }
 
@@ -305,5 +306,3 @@ impl fmt::Display for Budget {
         write!(f, "{faults} faults, {mends} mended, {holds} held, {words} answers, {fails} failures")
     }
 }
-
-const _: () = assert!(NODES == 3);

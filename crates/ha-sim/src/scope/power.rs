@@ -24,6 +24,8 @@ pub enum Word {
     Refused,
     /// It is done; truly the switch does it later.
     Early,
+    /// A reading: off, of what is on. No design survives it.
+    Off,
 }
 
 impl World {
@@ -60,6 +62,7 @@ impl World {
     pub fn say(&mut self, cluster: &Cluster, at: At, id: EffectId, word: Word) {
         match word {
             Word::Unknown => self.answer(cluster, at, id, CallOutcome::Read(FenceVerdict::Unknown)),
+            Word::Off => self.answer(cluster, at, id, CallOutcome::Read(FenceVerdict::Off)),
             Word::TimedOut => self.answer(cluster, at, id, CallOutcome::TimedOut),
             Word::Refused => self.answer(cluster, at, id, CallOutcome::Failed { why: "refused".into() }),
             Word::Early => self.leave_undone(cluster, at, id, CallOutcome::Done),

@@ -42,6 +42,10 @@ pub struct Scope {
     pub budget: Budget,
     /// How much time passes, in milliseconds.
     pub horizon_ms: u64,
+    /// A failover to the end is among its paths.
+    pub fails_over: bool,
+    /// The switch may also say off of what is on.
+    pub has_liar: bool,
 }
 
 impl Scope {
@@ -59,8 +63,9 @@ impl Scope {
     }
 }
 
-const PLAIN: Shape = Shape { off_settle_ms: 0 };
+const PLAIN: Shape = Shape { off_settle_ms: 0, off_dwell_ms: 5000 };
 const NOTHING: Budget = Budget { faults: 0, mends: 0, holds: 0, words: 0, fails: 0 };
+const EVERYTHING: &[Slow] = &[Slow::Disks, Slow::Streams, Slow::Switch, Slow::Agents];
 
 const BASE: Scope = Scope {
     name: "",
@@ -73,27 +78,188 @@ const BASE: Scope = Scope {
     faults: &[],
     slow: &[],
     budget: NOTHING,
-    horizon_ms: 4000,
+    horizon_ms: 3200,
+    fails_over: true,
+    has_liar: false,
 };
 
-/// All of them, the largest first.
+/// The scope of that name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Scope> {
+    ALL.iter().chain(CONTROLS).find(|scope| scope.name == name)
+}
+
+/// All of them.
 pub const ALL: &[Scope] = &[
     Scope {
         name: "orders",
-        what: "the owner crashes; everything under way in every order",
+        what: "the owner crashes; whatever is under way happens in every order",
         first: &[Fault::Crash(0)],
         is_interleaved: true,
-        horizon_ms: 2400,
+        horizon_ms: 1400,
         ..BASE
     },
     Scope {
-        name: "leader-dies",
-        what: "the owner crashes; the leader crashes at any step, one thing is slow",
+        name: "leader-lost",
+        what: "the owner crashes; between any two steps the leader crashes, stands still, is cut off, or loses its daemon",
         first: &[Fault::Crash(0)],
-        faults: &[(Kind::Crash, Who::Leader)],
-        slow: &[Slow::Disks, Slow::Streams, Slow::Switch, Slow::Agents],
+        faults: &[
+            (Kind::Crash, Who::Leader),
+            (Kind::Kill, Who::Leader),
+            (Kind::Freeze, Who::Leader),
+            (Kind::Cut, Who::Leader),
+            (Kind::HandOver, Who::Leader),
+        ],
+        budget: Budget { faults: 1, mends: 1, ..NOTHING },
+        ..BASE
+    },
+    Scope {
+        name: "leader-slow",
+        what: "the owner crashes; the leader's daemon dies between any two steps, and one write, stream, call or agent is slow",
+        first: &[Fault::Crash(0)],
+        faults: &[(Kind::Kill, Who::Leader)],
+        slow: EVERYTHING,
         budget: Budget { faults: 1, holds: 1, ..NOTHING },
-        horizon_ms: 5000,
+        horizon_ms: 2600,
+        ..BASE
+    },
+    Scope {
+        name: "slow",
+        what: "the owner crashes; two things are slow",
+        first: &[Fault::Crash(0)],
+        slow: EVERYTHING,
+        budget: Budget { holds: 2, ..NOTHING },
+        horizon_ms: 2000,
+        ..BASE
+    },
+    Scope {
+        name: "switch",
+        what: "the owner stands still; the switch says three things that are not so, and is slow once",
+        first: &[Fault::Freeze(0)],
+        slow: &[Slow::Switch],
+        budget: Budget { holds: 1, words: 3, ..NOTHING },
+        horizon_ms: 4000,
+        ..BASE
+    },
+    Scope {
+        name: "switch-leader",
+        what: "the owner stands still; the switch says one thing that is not so, and the leader is lost",
+        first: &[Fault::Freeze(0)],
+        faults: &[(Kind::Crash, Who::Leader), (Kind::Kill, Who::Leader), (Kind::HandOver, Who::Leader)],
+        budget: Budget { faults: 1, words: 1, ..NOTHING },
+        ..BASE
+    },
+    Scope {
+        name: "frozen",
+        what: "the owner stands still and may go on; a stream breaks, or a daemon dies, between any two steps",
+        first: &[Fault::Freeze(0)],
+        faults: &[(Kind::Break, Who::Any), (Kind::Kill, Who::Any)],
+        budget: Budget { faults: 1, mends: 1, ..NOTHING },
+        ..BASE
+    },
+    Scope {
+        name: "frozen-leader",
+        what: "the owner leads, stands still, and may go on; one thing is slow",
+        leader: 0,
+        first: &[Fault::Freeze(0)],
+        slow: EVERYTHING,
+        budget: Budget { mends: 1, holds: 1, ..NOTHING },
+        ..BASE
+    },
+    Scope {
+        name: "cut",
+        what: "the owner is cut off and may be back; a daemon dies between any two steps",
+        first: &[Fault::Cut(0)],
+        faults: &[(Kind::Kill, Who::Any), (Kind::HandOver, Who::Leader)],
+        budget: Budget { faults: 1, mends: 1, ..NOTHING },
+        ..BASE
+    },
+    Scope {
+        name: "cut-leader",
+        what: "the owner leads, is cut off and may be back; one thing is slow",
+        leader: 0,
+        first: &[Fault::Cut(0)],
+        slow: EVERYTHING,
+        budget: Budget { mends: 1, holds: 1, ..NOTHING },
+        ..BASE
+    },
+    Scope {
+        name: "one-way",
+        what: "nobody hears the owner, which hears all, and it may be mended; the leader is lost",
+        first: &[Fault::Mute(0)],
+        faults: &[(Kind::Crash, Who::Leader), (Kind::Kill, Who::Leader), (Kind::HandOver, Who::Leader)],
+        budget: Budget { faults: 1, mends: 1, ..NOTHING },
+        ..BASE
+    },
+    Scope {
+        name: "deaf",
+        what: "the owner hears nobody, all hear it; the leader is lost, one agent fails",
+        first: &[Fault::Deaf(0)],
+        faults: &[(Kind::Crash, Who::Leader), (Kind::Kill, Who::Leader)],
+        budget: Budget { faults: 1, fails: 1, ..NOTHING },
+        ..BASE
+    },
+    Scope {
+        name: "votes",
+        what: "the leader crashes and the owner lives: two voters of three choose, in every order, one thing slow",
+        first: &[Fault::Crash(1)],
+        is_interleaved: true,
+        slow: &[Slow::Disks, Slow::Streams],
+        budget: Budget { holds: 1, ..NOTHING },
+        horizon_ms: 1600,
+        fails_over: false,
+        ..BASE
+    },
+    Scope {
+        name: "restarts",
+        what: "nothing is wrong; two daemons die while nothing is under way, one thing is slow",
+        faults: &[(Kind::Kill, Who::Any), (Kind::HandOver, Who::Leader)],
+        are_faults_quiet: true,
+        slow: &[Slow::Disks, Slow::Streams],
+        budget: Budget { faults: 2, holds: 1, ..NOTHING },
+        horizon_ms: 1600,
+        fails_over: false,
+        ..BASE
+    },
+    Scope {
+        name: "alone",
+        what: "the owner is cut off and a second node crashes: nobody can fence it, it stops by itself",
+        first: &[Fault::Cut(0), Fault::Crash(1)],
+        slow: &[Slow::Disks, Slow::Agents],
+        faults: &[(Kind::Kill, Who::Any)],
+        budget: Budget { mends: 1, faults: 1, ..NOTHING },
+        horizon_ms: 4400,
+        fails_over: false,
+        ..BASE
+    },
+    Scope {
+        name: "charge",
+        what: "the owner stands still and its supply holds its charge; the leader is lost, the switch says one thing that is not so",
+        shape: Shape { off_settle_ms: 1000, ..PLAIN },
+        first: &[Fault::Freeze(0)],
+        faults: &[(Kind::Kill, Who::Leader), (Kind::HandOver, Who::Leader)],
+        budget: Budget { faults: 1, mends: 1, words: 1, ..NOTHING },
+        horizon_ms: 4200,
+        ..BASE
+    },
+    Scope {
+        name: "return",
+        what: "the owner crashes, is fenced, switched on again and comes back; the leader is lost",
+        shape: Shape { off_dwell_ms: 400, ..PLAIN },
+        first: &[Fault::Crash(0)],
+        faults: &[(Kind::Crash, Who::Leader), (Kind::Kill, Who::Leader), (Kind::HandOver, Who::Leader)],
+        budget: Budget { faults: 1, ..NOTHING },
+        horizon_ms: 4400,
         ..BASE
     },
 ];
+
+/// Scopes in which a rule must be seen broken although the core is sound: no design is safe there.
+pub const CONTROLS: &[Scope] = &[Scope {
+    name: "liar",
+    what: "the owner stands still, and the switch says once that it is off although it is on",
+    first: &[Fault::Freeze(0)],
+    budget: Budget { words: 3, ..NOTHING },
+    has_liar: true,
+    ..BASE
+}];
