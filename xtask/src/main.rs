@@ -36,6 +36,8 @@ enum Command {
     Sim(sim::Options),
     /// Scenarios of simulated clusters as text: what happens, the journal of it, and facts judged from outside.
     Golden(sim::Golden),
+    /// Every path of a small cluster within a budget of faults: the same core, state by state; ends with `N states, V violations`.
+    Exhaust(sim::Exhaust),
     /// Break the rules one by one, and see the simulator's checkers find each; ends with `F of M found`.
     Sabotage(sim::Sabotage),
     /// Lives of real clusters: three and five daemons, faults from a printed seed, judged from outside.
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::command(&options),
         Command::Sim(options) => sim::command(&options),
         Command::Golden(options) => sim::golden(&options),
+        Command::Exhaust(options) => sim::exhaust(&options),
         Command::Sabotage(options) => sim::sabotage(&options),
         Command::Chaos(options) => chaos::command(&options),
     };

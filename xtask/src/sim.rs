@@ -1,4 +1,4 @@
-//! `cargo xtask sim` and `golden`: builds the simulator and hands over to it.
+//! `cargo xtask sim`, `golden` and `exhaust`: builds the simulator and hands over to it.
 //!
 //! Must not know: what is simulated; `ha-sim` does it.
 
@@ -28,7 +28,8 @@ pub struct Options {
 
 /// Builds, then becomes `ha-sim`.
 pub fn command(options: &Options) -> Result<bool> {
-    let mut sim = simulator()?;
+    let mut sim = simulator("ha-sim")?;
+    sim.args(["--build", &commit()]);
     let source = sim.args(&options.words).exec();
     Err(Error::Io { what: "start ha-sim".into(), source })
 }
@@ -65,9 +66,33 @@ pub fn golden(options: &Golden) -> Result<bool> {
 
 /// The batch of every change.
 pub fn batch() -> Result<bool> {
-    let mut sim = simulator()?;
-    sim.args(["--seeds", &SEEDS.to_string()]);
+    let mut sim = simulator("ha-sim")?;
+    sim.args(["--build", &commit(), "--seeds", &SEEDS.to_string()]);
     Ok(sim.status().trying(|| "start ha-sim".into())?.success())
+}
+
+/// Options of `exhaust`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask exhaust                              every scope; ends with `N states, V violations`\n  \
+    cargo xtask exhaust --scope frozen               one\n  \
+    cargo xtask exhaust --scope frozen --undisturbed its undisturbed path in words\n\n\
+    `cargo xtask exhaust -- --help` lists all options.")]
+pub struct Exhaust {
+    /// Options of the search.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+/// Builds, then explores.
+pub fn exhaust(options: &Exhaust) -> Result<bool> {
+    let mut search = simulator("exhaust")?;
+    Ok(search.args(&options.words).status().trying(|| "start exhaust".into())?.success())
+}
+
+/// The same, for `cargo xtask test`.
+pub fn exhaust_all() -> Result<bool> {
+    exhaust(&Exhaust { words: vec![] })
 }
 
 /// Options of `sabotage`.
@@ -88,9 +113,13 @@ pub fn sabotage(options: &Sabotage) -> Result<bool> {
     if !build.status().trying(|| "run cargo build".into())?.success() {
         return Err(Error::Output { program: "cargo build".into(), why: "it failed".into() });
     }
-    let mut sim = Command::new(target.join("sim").join("ha-sim"));
+    let programs = target.join("sim");
+    let mut sim = Command::new(programs.join("ha-sim"));
     sim.args(["--sabotage", "all", "--seeds", &options.seeds.to_string()]);
-    Ok(sim.status().trying(|| "start ha-sim".into())?.success())
+    let are_seen = sim.status().trying(|| "start ha-sim".into())?.success();
+    let mut search = Command::new(programs.join("exhaust"));
+    let are_found = search.args(["--sabotage", "all"]).status().trying(|| "start exhaust".into())?.success();
+    Ok(are_seen && are_found)
 }
 
 /// The same, for `cargo xtask test`.
@@ -98,13 +127,11 @@ pub fn sabotage_all() -> Result<bool> {
     sabotage(&Sabotage { seeds: 200 })
 }
 
-fn simulator() -> Result<Command> {
+fn simulator(program: &str) -> Result<Command> {
     let mut build = cargo();
     build.args(["build", "--locked", "--profile", "sim", "--package", "ha-sim"]);
     if !build.status().trying(|| "run cargo build".into())?.success() {
         return Err(Error::Output { program: "cargo build".into(), why: "it failed".into() });
     }
-    let mut command = Command::new(target_dir()?.join("sim").join("ha-sim"));
-    command.args(["--build", &commit()]);
-    Ok(command)
+    Ok(Command::new(target_dir()?.join("sim").join(program)))
 }

@@ -50,6 +50,8 @@ pub enum Stage {
     Doctests,
     /// 500 lives of simulated clusters (`cargo xtask sim`).
     Sim,
+    /// Every path of a small cluster (`cargo xtask exhaust`).
+    Exhaust,
     /// Rules broken on purpose are seen broken (`cargo xtask sabotage`).
     Sabotage,
     /// Clusters of real processes, judged from outside.

@@ -34,6 +34,7 @@ pub fn run(stage: Stage, programs: &Path) -> Result<Count> {
         Stage::Tests => run_tests(Which::Crates),
         Stage::Doctests => doctests(),
         Stage::Sim => sim::batch().map(Count::of),
+        Stage::Exhaust => sim::exhaust_all().map(Count::of),
         Stage::Sabotage => sim::sabotage_all().map(Count::of),
         Stage::Cluster => run_tests(Which::Clusters),
         Stage::Chaos => chaos::every_change(programs).map(Count::of),

@@ -1,8 +1,9 @@
 //! `exhaust`: every path of small clusters, within the budgets of its scopes.
 
-use clap::Parser;
+use clap::{Args, Parser};
 #[cfg(feature = "sabotage")]
 use ha_model::sabotage::{Sabotage, choose};
+use ha_sim::scope::Budget;
 use ha_sim::scope::explore::{explore, replay, undisturbed};
 use ha_sim::scope::run::{self, Total};
 use ha_sim::scope::scopes::{self, Scope};
@@ -26,6 +27,8 @@ struct Options {
     /// With --scope: its undisturbed path in words
     #[arg(long, requires = "scope")]
     undisturbed: bool,
+    #[command(flatten)]
+    deeper: Deeper,
     /// Threads; a scope is searched by one
     #[arg(long)]
     threads: Option<usize>,
@@ -36,6 +39,48 @@ struct Options {
     #[cfg(feature = "sabotage")]
     #[arg(long)]
     sabotage: Option<String>,
+}
+
+/// With --scope: other bounds than its own
+#[derive(Args)]
+struct Deeper {
+    /// Whatever is under way at one moment happens in every order
+    #[arg(long, requires = "scope")]
+    interleaved: Option<bool>,
+    /// Faults on a path
+    #[arg(long, requires = "scope")]
+    faults: Option<u8>,
+    /// Ends of faults on a path
+    #[arg(long, requires = "scope")]
+    mends: Option<u8>,
+    /// Slow things on a path
+    #[arg(long, requires = "scope")]
+    holds: Option<u8>,
+    /// Answers of the switch that are not what is so, on a path
+    #[arg(long, requires = "scope")]
+    words: Option<u8>,
+    /// Agents that fail, on a path
+    #[arg(long, requires = "scope")]
+    fails: Option<u8>,
+    /// Milliseconds that pass
+    #[arg(long, requires = "scope")]
+    horizon: Option<u64>,
+}
+
+impl Deeper {
+    fn of(&self, mut scope: Scope) -> Scope {
+        scope.is_interleaved = self.interleaved.unwrap_or(scope.is_interleaved);
+        scope.horizon_ms = self.horizon.unwrap_or(scope.horizon_ms);
+        let own = scope.budget;
+        scope.budget = Budget {
+            faults: self.faults.unwrap_or(own.faults),
+            mends: self.mends.unwrap_or(own.mends),
+            holds: self.holds.unwrap_or(own.holds),
+            words: self.words.unwrap_or(own.words),
+            fails: self.fails.unwrap_or(own.fails),
+        };
+        scope
+    }
 }
 
 fn main() -> ExitCode {
@@ -52,7 +97,7 @@ fn main() -> ExitCode {
             eprintln!("exhaust: there is no scope `{name}`; --list names them");
             return ExitCode::from(2);
         };
-        chosen.push(*scope);
+        chosen.push(options.deeper.of(*scope));
     }
     if options.undisturbed {
         chosen.iter().flat_map(undisturbed).for_each(|line| println!("{line}"));
@@ -104,7 +149,8 @@ const OUT_OF_SCOPE: [&str; 4] = ["learners-vote", "ignore-order", "forget-obliga
 /// Breaks each in turn, in a process of its own.
 #[cfg(feature = "sabotage")]
 fn all() -> ExitCode {
-    let names: Vec<_> = Sabotage::ALL.iter().map(|s| s.name()).filter(|n| !OUT_OF_SCOPE.contains(n)).collect();
+    let names: Vec<_> =
+        Sabotage::ALL.iter().map(|s| s.name()).filter(|n| !OUT_OF_SCOPE.contains(n)).collect();
     let is_found = |name: &&&str| {
         let Ok(program) = std::env::current_exe() else { return false };
         let ended = std::process::Command::new(program).args(["--sabotage", name]).status();
@@ -136,7 +182,9 @@ fn one(name: &str, scopes: &[Scope]) -> ExitCode {
         if sabotage.breaks().contains(&broken.rule) {
             let s = begin.elapsed().as_secs_f64();
             let (rule, what, moves, scope) = (broken.rule, broken.what, path.len(), scope.name);
-            println!("{name:<22} {should:<18} {scope:<14} {moves:>4} moves {states:>8} states {s:>5.1} s: {rule}: {what}");
+            println!(
+                "{name:<22} {should:<18} {scope:<14} {moves:>4} moves {states:>8} states {s:>5.1} s: {rule}: {what}"
+            );
             return ExitCode::SUCCESS;
         }
         *others.entry(broken.rule).or_default() += 1;

@@ -88,7 +88,9 @@ impl World {
                 Kind::Cut if is_up && others().any(|o| !self.is_cut(at, o)) => into.push(Fault::Cut(at)),
                 Kind::Mute if is_awake => into.push(Fault::Mute(at)),
                 Kind::Deaf if is_awake => into.push(Fault::Deaf(at)),
-                Kind::Part => into.extend(others().filter(|o| !self.is_cut(at, *o)).map(|o| Fault::Part(at, o))),
+                Kind::Part => {
+                    into.extend(others().filter(|o| !self.is_cut(at, *o)).map(|o| Fault::Part(at, o)))
+                }
                 Kind::Break => {
                     let is_busy = |o: &At| {
                         let (a, o) = (usize::from(at), usize::from(*o));
@@ -99,7 +101,13 @@ impl World {
                 Kind::HandOver if is_awake && host.leads() => {
                     into.extend(others().filter(|o| self.host(*o).awake().is_some()).map(Fault::HandOver));
                 }
-                Kind::Crash | Kind::Kill | Kind::Freeze | Kind::Cut | Kind::Mute | Kind::Deaf | Kind::HandOver => {}
+                Kind::Crash
+                | Kind::Kill
+                | Kind::Freeze
+                | Kind::Cut
+                | Kind::Mute
+                | Kind::Deaf
+                | Kind::HandOver => {}
             }
         }
         into.sort_unstable();
@@ -157,7 +165,9 @@ impl World {
     }
 
     fn hand_over(&mut self, cluster: &Cluster, to: At) {
-        let leader = ALL.into_iter().find(|at| *at != to && self.host(*at).awake().is_some() && self.host(*at).leads());
+        let leader = ALL
+            .into_iter()
+            .find(|at| *at != to && self.host(*at).awake().is_some() && self.host(*at).leads());
         let Some(leader) = leader else { return };
         let now = self.host(leader).clock(self.t);
         if let Some(daemon) = &mut self.edit(leader).daemon {

@@ -104,6 +104,8 @@ pub struct Host {
     pub thawed_at: BootNs,
     /// The resource truly runs here.
     pub runs: bool,
+    /// A stop failed here in this boot: what runs on is no fault of the core's.
+    pub has_stop_failed: bool,
     /// Shared until it is written to.
     pub disk: Arc<Disk>,
     /// The daemon.
@@ -128,6 +130,7 @@ impl Host {
             daemon_at: None,
             thawed_at: BootNs(0),
             runs: false,
+            has_stop_failed: false,
             disk: Arc::new(Disk::new(StoreId(u128::from(at) + 1))),
             daemon: None,
             parked: vec![],
@@ -188,7 +191,7 @@ impl Host {
 
     /// Its power is gone.
     pub fn power_off(&mut self) {
-        (self.is_on, self.is_frozen, self.runs) = (false, false, false);
+        (self.is_on, self.is_frozen, self.runs, self.has_stop_failed) = (false, false, false, false);
         (self.goes_off_at, self.daemon_at) = (None, None);
         self.forget_daemon();
     }

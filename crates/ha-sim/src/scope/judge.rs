@@ -52,7 +52,8 @@ impl World {
         }
         let other = ALL.into_iter().find(|o| *o != at && self.has_lease(*o));
         if let Some(other) = other.filter(|_| self.has_lease(at)) {
-            return self.fail("S3", format!("{} and {} both have a lease", cluster.name(at), cluster.name(other)));
+            return self
+                .fail("S3", format!("{} and {} both have a lease", cluster.name(at), cluster.name(other)));
         }
         let Some(node) = self.host(at).node() else { return };
         let term = node.votes().term().0;
@@ -64,12 +65,16 @@ impl World {
             }
             None => {
                 let votes = node.votes();
-                let has = |(index, term): (&u64, &u64)| votes.term_at(Index(*index)).is_none_or(|t| t.0 == *term);
+                let has =
+                    |(index, term): (&u64, &u64)| votes.term_at(Index(*index)).is_none_or(|t| t.0 == *term);
                 let last = votes.last_log().index.0;
                 let lacks = self.ledger.entries.iter().find(|e| *e.0 > last || !has(*e)).map(|(i, _)| *i);
                 if let Some(lacks) = lacks {
                     let who = cluster.name(at);
-                    return self.fail("S5", format!("{who} leads in term {term} without entry {lacks}, which was applied"));
+                    return self.fail(
+                        "S5",
+                        format!("{who} leads in term {term} without entry {lacks}, which was applied"),
+                    );
                 }
                 self.tell(|| format!("    {} leads in term {term}", cluster.name(at)));
                 let ledger = self.ledger.edit();
@@ -108,11 +113,17 @@ impl World {
         for (index, term) in new {
             let known = *ledger.entries.entry(index).or_insert(term);
             if known != term {
-                broken = Some(("S5", format!("entry {index} of {} is of term {term}, was of {known}", cluster.name(at))));
+                broken = Some((
+                    "S5",
+                    format!("entry {index} of {} is of term {term}, was of {known}", cluster.name(at)),
+                ));
             }
         }
         if *ledger.states.entry(applied).or_insert(state) != state {
-            broken = Some(("S15", format!("{} knows something else than others after entry {applied}", cluster.name(at))));
+            broken = Some((
+                "S15",
+                format!("{} knows something else than others after entry {applied}", cluster.name(at)),
+            ));
         }
         ledger.ended.extend(ended);
         ledger.told = ledger.told.max(applied);
@@ -127,7 +138,7 @@ impl World {
     /// S4: nothing runs on for long once its grant is over.
     fn judge_running(&mut self, cluster: &Cluster, at: At) {
         let host = self.host(at);
-        let Some(daemon) = host.awake().filter(|_| host.runs) else { return };
+        let Some(daemon) = host.awake().filter(|_| host.runs && !host.has_stop_failed) else { return };
         let now = host.clock(self.t);
         let t_grant = cluster.config.timing.t_grant;
         let until = daemon.grant.unwrap_or_default().max(daemon.started_at + t_grant).max(host.thawed_at);
@@ -143,7 +154,8 @@ impl World {
         let host = self.host(at);
         let Some(node) = host.node() else { return };
         let t_grant = node.config().timing.t_grant;
-        let heard = self.ledger.heard[usize::from(at)].filter(|(session, _)| host.session() == Some(*session));
+        let heard =
+            self.ledger.heard[usize::from(at)].filter(|(session, _)| host.session() == Some(*session));
         let longest = heard.map_or(host.clock(self.t), |(_, sent_at)| sent_at) + t_grant;
         if until > longest {
             self.fail("S4", format!("a grant until {until:?} where {longest:?} is the longest"));
@@ -208,7 +220,9 @@ impl World {
             }
             PeerMessage::ExecOrder(order) => {
                 let leads_later = |h: &At| {
-                    self.host(*h).node().is_some_and(|n| n.votes().is_leader() && n.votes().term() > order.term)
+                    self.host(*h)
+                        .node()
+                        .is_some_and(|n| n.votes().is_leader() && n.votes().term() > order.term)
                 };
                 if let Some(newer) = ALL.into_iter().find(leads_later) {
                     let (at, newer, term) = (cluster.name(at), cluster.name(newer), order.term);

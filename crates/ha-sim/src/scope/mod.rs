@@ -34,5 +34,5 @@ mod start;
 mod step;
 mod world;
 
-pub use moves::Move;
+pub use moves::{Budget, Move};
 pub use world::Violation;

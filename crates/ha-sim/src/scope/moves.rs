@@ -77,7 +77,9 @@ impl World {
             if !host.disk.writes.is_empty() {
                 items.push(Item::Write(at));
             }
-            items.extend(ALL.into_iter().filter(|from| self.arrives(*from, at)).map(|from| Item::Message(from, at)));
+            items.extend(
+                ALL.into_iter().filter(|from| self.arrives(*from, at)).map(|from| Item::Message(from, at)),
+            );
             items.extend(daemon.calls.keys().map(|id| Item::Call(at, *id)));
             items.extend(daemon.runs.keys().map(|id| Item::Agent(at, *id)));
         }
@@ -116,7 +118,9 @@ impl World {
             if self.left.words > 0
                 && let Item::Call(at, id) = item
             {
-                moves.extend(self.words(*at, *id, scope.has_liar).iter().map(|word| Move::Say(*at, *id, *word)));
+                moves.extend(
+                    self.words(*at, *id, scope.has_liar).iter().map(|word| Move::Say(*at, *id, *word)),
+                );
             }
             if self.left.fails > 0
                 && let Item::Agent(at, id) = item
@@ -237,7 +241,10 @@ impl World {
                 }
             }
             AgentOp::Stop if run.is_cancelled => AgentOutcome::Cancelled,
-            AgentOp::Stop if fails => failed(),
+            AgentOp::Stop if fails => {
+                self.edit(at).has_stop_failed = true;
+                failed()
+            }
             AgentOp::Stop => {
                 self.tell(|| format!("    it stopped on {}", cluster.name(at)));
                 self.edit(at).runs = false;
@@ -297,7 +304,11 @@ impl World {
 /// The beginning of a long line.
 fn brief(text: &str) -> String {
     const LONGEST: usize = 140;
-    if text.chars().count() <= LONGEST { text.to_owned() } else { text.chars().take(LONGEST).chain("…".chars()).collect() }
+    if text.chars().count() <= LONGEST {
+        text.to_owned()
+    } else {
+        text.chars().take(LONGEST).chain("…".chars()).collect()
+    }
 }
 
 impl fmt::Display for Budget {

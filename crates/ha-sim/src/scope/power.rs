@@ -44,7 +44,9 @@ impl World {
                 let verdict = if is_on { FenceVerdict::On } else { FenceVerdict::Off };
                 self.answer(cluster, at, id, CallOutcome::Read(verdict));
             }
-            (CallAction::Off | CallAction::On, Stage::Acted) => self.answer(cluster, at, id, CallOutcome::Done),
+            (CallAction::Off | CallAction::On, Stage::Acted) => {
+                self.answer(cluster, at, id, CallOutcome::Done)
+            }
             (CallAction::Off | CallAction::On, Stage::Asked) => {
                 if let Some(daemon) = &mut self.edit(at).daemon {
                     if is_cancelled {
@@ -90,7 +92,8 @@ impl World {
         if daemon.given_up_at().is_none_or(|then| then > self.t) {
             return;
         }
-        let late: Vec<_> = daemon.calls.iter().filter(|(_, c)| !c.is_cancelled && c.until <= self.t).collect();
+        let late: Vec<_> =
+            daemon.calls.iter().filter(|(_, c)| !c.is_cancelled && c.until <= self.t).collect();
         let late: Vec<_> = late.into_iter().map(|(id, c)| (*id, c.stage, c.run.action)).collect();
         for (id, stage, action) in late {
             self.tell(|| format!("call {id} of {} is given up", cluster.name(at)));

@@ -70,7 +70,8 @@ impl World {
         let leader = ALL.into_iter().find(|at| self.host(*at).leads());
         let Some(node) = leader.and_then(|at| self.host(at).node()) else { return false };
         let state = node.state();
-        let are_members = state.nodes.len() == 3 && state.nodes.values().all(|r| r.status == NodeStatus::Member);
+        let are_members =
+            state.nodes.len() == 3 && state.nodes.values().all(|r| r.status == NodeStatus::Member);
         let are_tested = state.paths.values().map(|nodes| nodes.len()).sum::<usize>() == 3;
         are_members && are_tested && self.host(OWNER).runs && node.unfinished().is_none()
     }

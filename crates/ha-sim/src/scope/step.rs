@@ -114,7 +114,8 @@ impl World {
                 }
                 let wake = when(at, host.booted_at, deadline).max(t + 1).div_ceil(GRID) * GRID;
                 // A heartbeat's moment steps every core anyway.
-                let wake = if wake.div_ceil(BEAT) * BEAT < wake + GRID { wake.div_ceil(BEAT) * BEAT } else { wake };
+                let wake =
+                    if wake.div_ceil(BEAT) * BEAT < wake + GRID { wake.div_ceil(BEAT) * BEAT } else { wake };
                 if let Some(daemon) = &mut self.edit(at).daemon {
                     daemon.wake = Some(daemon.wake.map_or(wake, |w| w.min(wake)));
                 }
