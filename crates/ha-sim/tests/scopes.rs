@@ -1,13 +1,13 @@
 //! Scopes as such: the same each time, and what no design survives is seen.
 
-use ha_sim::scope::explore::{explore, replay};
+use ha_sim::scope::explore::{Bounds, explore, replay};
 use ha_sim::scope::scopes::{ALL, named};
 
 /// S15: the same scope has the same states, moves and depth each time.
 #[test]
 fn s15_one_scope_is_the_same_states() {
     let numbers = || {
-        let outcome = explore(named("alone").expect("a scope"), None);
+        let outcome = explore(named("alone").expect("a scope"), Bounds::default());
         assert_eq!(outcome.broken, None);
         (outcome.states, outcome.moves, outcome.depth, outcome.worlds.len(), outcome.rows)
     };
@@ -20,7 +20,7 @@ fn s15_one_scope_is_the_same_states() {
 #[test]
 fn a_lying_switch_is_the_negative_control() {
     let scope = named("liar").expect("a control");
-    let (broken, path) = explore(scope, None).broken.expect("a rule is broken");
+    let (broken, path) = explore(scope, Bounds::default()).broken.expect("a rule is broken");
     assert_eq!(broken.rule, "S7", "{}", broken.what);
     let lines = replay(scope, &path);
     let has = |words: &str| lines.iter().any(|line| line.contains(words));

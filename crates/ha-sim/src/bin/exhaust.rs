@@ -1,10 +1,12 @@
 //! `exhaust`: every path of small clusters, within the budgets of its scopes.
 
-use clap::{Args, Parser};
 #[cfg(feature = "sabotage")]
-use ha_model::sabotage::{Sabotage, choose};
+#[path = "exhaust/sabotage.rs"]
+mod sabotage;
+
+use clap::{Args, Parser};
 use ha_sim::scope::Budget;
-use ha_sim::scope::explore::{explore, replay, undisturbed};
+use ha_sim::scope::explore::{Bounds, replay, undisturbed};
 use ha_sim::scope::run::{self, Total};
 use ha_sim::scope::scopes::{self, Scope};
 use std::process::ExitCode;
@@ -35,6 +37,9 @@ struct Options {
     /// Cut the search short after so many seconds
     #[arg(long)]
     seconds: Option<u64>,
+    /// Cut the search of a scope short after so many states
+    #[arg(long)]
+    states: Option<u64>,
     /// Break this rule, or each in turn (`all`), until it is seen; ends with `F of M found`
     #[cfg(feature = "sabotage")]
     #[arg(long)]
@@ -109,14 +114,15 @@ fn main() -> ExitCode {
     }
     #[cfg(feature = "sabotage")]
     match options.sabotage.as_deref() {
-        Some("all") => return all(),
-        Some(name) => return one(name, &chosen),
+        Some("all") => return sabotage::all(),
+        Some(name) => return sabotage::one(name, &chosen),
         None => {}
     }
     let threads = options.threads.unwrap_or_else(threads);
     let begin = Instant::now();
     let deadline = options.seconds.map(|s| begin + Duration::from_secs(s));
-    let total = run::run(&chosen, threads, deadline, |scope, outcome| {
+    let bounds = Bounds { deadline, states: options.states };
+    let total = run::run(&chosen, threads, bounds, |scope, outcome| {
         println!("{}: {} states, {:.1} s", scope.name, outcome.states, outcome.took.as_secs_f64());
         true
     });
@@ -140,56 +146,4 @@ fn show_broken(total: &Total) {
 
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Sabotages that no scope can show: there are no learners, no groups, no new configurations, and no hours.
-#[cfg(feature = "sabotage")]
-const OUT_OF_SCOPE: [&str; 4] = ["learners-vote", "ignore-order", "forget-obligation", "endless-fences"];
-
-/// Breaks each in turn, in a process of its own.
-#[cfg(feature = "sabotage")]
-fn all() -> ExitCode {
-    let names: Vec<_> =
-        Sabotage::ALL.iter().map(|s| s.name()).filter(|n| !OUT_OF_SCOPE.contains(n)).collect();
-    let is_found = |name: &&&str| {
-        let Ok(program) = std::env::current_exe() else { return false };
-        let ended = std::process::Command::new(program).args(["--sabotage", name]).status();
-        ended.is_ok_and(|status| status.success())
-    };
-    let found = names.iter().filter(is_found).count();
-    println!("out of scope: {}", OUT_OF_SCOPE.join(", "));
-    println!("{found} of {} found", names.len());
-    ExitCode::from(u8::from(found < names.len()))
-}
-
-/// Breaks one, until a rule is seen broken that it should break.
-#[cfg(feature = "sabotage")]
-fn one(name: &str, scopes: &[Scope]) -> ExitCode {
-    let sabotage = match choose(name) {
-        Ok(sabotage) => sabotage,
-        Err(why) => {
-            eprintln!("exhaust: {why}");
-            return ExitCode::from(2);
-        }
-    };
-    let (begin, should) = (Instant::now(), sabotage.breaks().join(" or "));
-    let mut others = std::collections::BTreeMap::<_, u32>::new();
-    let mut states = 0;
-    for scope in scopes {
-        let outcome = explore(scope, None);
-        states += outcome.states;
-        let Some((broken, path)) = outcome.broken else { continue };
-        if sabotage.breaks().contains(&broken.rule) {
-            let s = begin.elapsed().as_secs_f64();
-            let (rule, what, moves, scope) = (broken.rule, broken.what, path.len(), scope.name);
-            println!(
-                "{name:<22} {should:<18} {scope:<14} {moves:>4} moves {states:>8} states {s:>5.1} s: {rule}: {what}"
-            );
-            return ExitCode::SUCCESS;
-        }
-        *others.entry(broken.rule).or_default() += 1;
-    }
-    let s = begin.elapsed().as_secs_f64();
-    println!("{name:<22} {should:<18} NOT FOUND in {states} states, {s:.1} s; others: {others:?}");
-    ExitCode::FAILURE
 }

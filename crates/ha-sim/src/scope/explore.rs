@@ -70,21 +70,30 @@ struct Frame {
     next: usize,
 }
 
-/// Explores a scope until its end, a violation, or the deadline.
+/// When a search is cut short.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Bounds {
+    /// By the clock.
+    pub deadline: Option<Instant>,
+    /// After so many states.
+    pub states: Option<u64>,
+}
+
+/// Explores a scope until its end, a violation, or a bound.
 #[must_use]
-pub fn explore(scope: &Scope, deadline: Option<Instant>) -> Outcome {
+pub fn explore(scope: &Scope, bounds: Bounds) -> Outcome {
     let begin = Instant::now();
     let mut outcome = Outcome::default();
     let cluster = Cluster::new(scope.shape);
     match start(scope, &cluster, false) {
-        Ok(world) => search(world, scope, &cluster, deadline, &mut outcome),
+        Ok(world) => search(world, scope, &cluster, bounds, &mut outcome),
         Err(world) => outcome.broken = world.broken.map(|broken| (broken, vec![])),
     }
     outcome.took = begin.elapsed();
     outcome
 }
 
-fn search(root: World, scope: &Scope, cluster: &Cluster, deadline: Option<Instant>, outcome: &mut Outcome) {
+fn search(root: World, scope: &Scope, cluster: &Cluster, bounds: Bounds, outcome: &mut Outcome) {
     let mut seen = Seen::default();
     let mut stack: Vec<Frame> = Vec::new();
     enter(root, scope, &mut seen, &mut stack, outcome);
@@ -104,7 +113,9 @@ fn search(root: World, scope: &Scope, cluster: &Cluster, deadline: Option<Instan
         }
         enter(world, scope, &mut seen, &mut stack, outcome);
         outcome.depth = outcome.depth.max(stack.len());
-        if outcome.moves.is_multiple_of(1024) && deadline.is_some_and(|end| Instant::now() >= end) {
+        let is_late =
+            || outcome.moves.is_multiple_of(1024) && bounds.deadline.is_some_and(|end| Instant::now() >= end);
+        if bounds.states.is_some_and(|most| outcome.states >= most) || is_late() {
             outcome.is_cut_short = true;
             return;
         }

@@ -2,13 +2,12 @@
 //!
 //! A scope is searched by one thread: nothing is shared, and its numbers are the same each time.
 
-use super::explore::{Outcome, Seen, explore};
+use super::explore::{Bounds, Outcome, Seen, explore};
 use super::milestones::ROWS;
 use super::scopes::Scope;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 /// What every run must find in all scopes together.
 pub const STATES_MIN: usize = 1_000_000;
@@ -26,7 +25,7 @@ pub struct Total {
 pub fn run(
     scopes: &[Scope],
     threads: usize,
-    deadline: Option<Instant>,
+    bounds: Bounds,
     each: impl Fn(&Scope, &Outcome) -> bool + Sync,
 ) -> Total {
     let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -37,7 +36,7 @@ pub fn run(
                 while !is_over.load(Ordering::Relaxed) {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(scope) = scopes.get(at) else { return };
-                    let mut outcome = explore(scope, deadline);
+                    let mut outcome = explore(scope, bounds);
                     if !each(scope, &outcome) {
                         is_over.store(true, Ordering::Relaxed);
                     }
