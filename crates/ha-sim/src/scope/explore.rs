@@ -13,6 +13,9 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, Instant};
 
+/// No path is half as long: where one is, its last moment does not end.
+const DEPTH_MAX: usize = 5000;
+
 /// Digests are spread well already.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct AsItIs(u64);
@@ -106,6 +109,9 @@ fn search(root: World, scope: &Scope, cluster: &Cluster, bounds: Bounds, outcome
         let mut world = frame.world.clone();
         world.make(cluster, next);
         outcome.moves += 1;
+        if stack.len() > DEPTH_MAX {
+            world.fail("L4", format!("after {DEPTH_MAX} moves something is still under way"));
+        }
         if let Some(broken) = world.broken.take() {
             let path = stack.iter().map(|f| f.moves[f.next - 1]).collect();
             outcome.broken = Some((broken, path));

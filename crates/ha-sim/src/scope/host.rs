@@ -52,7 +52,7 @@ pub struct Daemon {
     /// Fence agents.
     pub calls: BTreeMap<EffectId, Call>,
     /// What heartbeats say.
-    pub bodies: BTreeMap<NodeId, BeatBody>,
+    pub bodies: Vec<(NodeId, BeatBody)>,
     /// Past this there are none.
     pub valid_until: BootNs,
     /// One is to be sent now.
@@ -252,7 +252,7 @@ impl Host {
             started_at: now.boot,
             runs: BTreeMap::new(),
             calls: BTreeMap::new(),
-            bodies: BTreeMap::new(),
+            bodies: vec![],
             valid_until: BootNs(0),
             is_beat_urgent: false,
             heard: [None; NODES],

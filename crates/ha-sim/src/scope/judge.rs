@@ -163,9 +163,9 @@ impl World {
     }
 
     /// S18: nothing is granted to a boot that this node knows to be over.
-    pub fn judge_bodies(&mut self, cluster: &Cluster, at: At, bodies: &BTreeMap<NodeId, BeatBody>) {
+    pub fn judge_bodies(&mut self, cluster: &Cluster, at: At, bodies: &[(NodeId, BeatBody)]) {
         let Some(node) = self.host(at).node() else { return };
-        let is_over = |(to, body): &(&NodeId, &BeatBody)| {
+        let is_over = |(to, body): &&(NodeId, BeatBody)| {
             body.granted.is_some_and(|i| node.state().node(to).is_some_and(|r| r.has_ended(i)))
         };
         if let Some((to, _)) = bodies.iter().find(is_over) {

@@ -189,7 +189,11 @@ impl World {
             sent_at,
             echo: daemon.heard[usize::from(to)],
             ages,
-            body: daemon.bodies.get(cluster.name(to))?.clone(),
+            body: daemon
+                .bodies
+                .iter()
+                .find(|(peer, _)| peer == cluster.name(to))
+                .map(|(_, body)| body.clone())?,
         })
     }
 

@@ -115,12 +115,12 @@ pub const ALL: &[Scope] = &[
     },
     Scope {
         name: "leader-slow",
-        what: "the owner crashes; the leader's daemon dies between any two steps, and one write, stream, call or agent is slow",
+        what: "the owner crashes; the leader's daemon dies between any two steps, and the switch is slow once",
         first: &[Fault::Crash(0)],
         faults: &[(Kind::Kill, Who::Leader)],
-        slow: EVERYTHING,
+        slow: &[Slow::Switch],
         budget: Budget { faults: 1, holds: 1, ..NOTHING },
-        horizon_ms: 2600,
+        horizon_ms: 2400,
         ..BASE
     },
     Scope {
@@ -134,11 +134,11 @@ pub const ALL: &[Scope] = &[
     },
     Scope {
         name: "switch",
-        what: "the owner stands still; the switch says three things that are not so, and is slow once",
+        what: "the owner stands still; the switch says two things that are not so, and is slow once",
         first: &[Fault::Freeze(0)],
         slow: &[Slow::Switch],
-        budget: Budget { holds: 1, words: 3, ..NOTHING },
-        horizon_ms: 4000,
+        budget: Budget { holds: 1, words: 2, ..NOTHING },
+        horizon_ms: 3600,
         ..BASE
     },
     Scope {
@@ -159,11 +159,12 @@ pub const ALL: &[Scope] = &[
     },
     Scope {
         name: "frozen-leader",
-        what: "the owner leads, stands still, and may go on; one thing is slow",
+        what: "the owner leads, stands still, and may go on; a stream or the switch is slow once",
         leader: 0,
         first: &[Fault::Freeze(0)],
-        slow: EVERYTHING,
+        slow: &[Slow::Streams, Slow::Switch],
         budget: Budget { mends: 1, holds: 1, ..NOTHING },
+        horizon_ms: 2800,
         ..BASE
     },
     Scope {
@@ -176,11 +177,12 @@ pub const ALL: &[Scope] = &[
     },
     Scope {
         name: "cut-leader",
-        what: "the owner leads, is cut off and may be back; one thing is slow",
+        what: "the owner leads, is cut off and may be back; a stream or the switch is slow once",
         leader: 0,
         first: &[Fault::Cut(0)],
-        slow: EVERYTHING,
+        slow: &[Slow::Streams, Slow::Switch],
         budget: Budget { mends: 1, holds: 1, ..NOTHING },
+        horizon_ms: 2800,
         ..BASE
     },
     Scope {
@@ -212,11 +214,10 @@ pub const ALL: &[Scope] = &[
     },
     Scope {
         name: "restarts",
-        what: "nothing is wrong; two daemons die while nothing is under way, one thing is slow",
+        what: "nothing is wrong; two daemons die, or leadership moves, while nothing is under way",
         faults: &[(Kind::Kill, Who::Any), (Kind::HandOver, Who::Leader)],
         are_faults_quiet: true,
-        slow: &[Slow::Disks, Slow::Streams],
-        budget: Budget { faults: 2, holds: 1, ..NOTHING },
+        budget: Budget { faults: 2, ..NOTHING },
         horizon_ms: 1600,
         fails_over: false,
         ..BASE
@@ -225,9 +226,8 @@ pub const ALL: &[Scope] = &[
         name: "alone",
         what: "the owner is cut off and a second node crashes: nobody can fence it, it stops by itself",
         first: &[Fault::Cut(0), Fault::Crash(1)],
-        slow: &[Slow::Disks, Slow::Agents],
         faults: &[(Kind::Kill, Who::Any)],
-        budget: Budget { mends: 1, faults: 1, ..NOTHING },
+        budget: Budget { faults: 1, mends: 1, ..NOTHING },
         horizon_ms: 4400,
         fails_over: false,
         ..BASE

@@ -12,6 +12,9 @@ use ha_scheduler::NodeStatus;
 /// A cluster that is not formed by then never will be.
 const FORMED_WITHIN: u64 = 30_000 * MS;
 
+/// Forming takes far fewer moves.
+const MOVES_MAX: usize = 20_000;
+
 /// How long it stays so before anything goes wrong.
 const CALM: u64 = 2000 * MS;
 
@@ -55,7 +58,8 @@ fn run(
     end: u64,
     is_done: impl Fn(&World) -> bool,
 ) -> Result<(), Box<World>> {
-    while let Some(next) = world.moves(scope).first().copied() {
+    for _ in 0..MOVES_MAX {
+        let Some(next) = world.moves(scope).first().copied() else { break };
         if next == Move::Time && (world.t >= end || is_done(world)) {
             break;
         }
