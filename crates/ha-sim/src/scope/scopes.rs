@@ -115,10 +115,10 @@ pub const ALL: &[Scope] = &[
     },
     Scope {
         name: "leader-slow",
-        what: "the owner crashes; the leader's daemon dies between any two steps, and the switch is slow once",
+        what: "the owner crashes; the leader's daemon dies between any two steps, and one write, call or agent is slow",
         first: &[Fault::Crash(0)],
         faults: &[(Kind::Kill, Who::Leader)],
-        slow: &[Slow::Switch],
+        slow: &[Slow::Disks, Slow::Switch, Slow::Agents],
         budget: Budget { faults: 1, holds: 1, ..NOTHING },
         horizon_ms: 2400,
         ..BASE
