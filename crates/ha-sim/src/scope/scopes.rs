@@ -142,6 +142,14 @@ pub const ALL: &[Scope] = &[
         ..BASE
     },
     Scope {
+        name: "answers",
+        what: "the owner stands still; the switch says three things that are not so",
+        first: &[Fault::Freeze(0)],
+        budget: Budget { words: 3, ..NOTHING },
+        horizon_ms: 2200,
+        ..BASE
+    },
+    Scope {
         name: "switch-leader",
         what: "the owner stands still; the switch says one thing that is not so, and the leader is lost",
         first: &[Fault::Freeze(0)],
