@@ -39,7 +39,7 @@ enum Undo {
     Release(String),
     Continue(String),
     Switch,
-    Disk(String, Option<String>),
+    Disk(String),
     Online(String),
     Start,
     FenceOn(String),
@@ -249,11 +249,10 @@ impl<'a> Hand<'a> {
             }
             Act::Disk(who) => {
                 let host = self.host_of(who);
-                let boot = lab.host_state(&host).map_err(say)?.boot_id;
                 self.sh(&host, &format!("touch {}", crate::disk::FLAG))?;
                 // Something that the log must hold.
                 let _ = words::ask(self.cluster, Some(&host), &["resource", "cleanup"]);
-                on(begun, &host, Undo::Disk(host.clone(), boot))
+                on(begun, &host, Undo::Disk(host.clone()))
             }
             Act::Standby(who) => {
                 let host = self.host_of(who);
@@ -320,13 +319,7 @@ impl<'a> Hand<'a> {
             Undo::Release(host) => _ = lab.release_service(host, DAEMON),
             Undo::Continue(host) => _ = lab.thaw_process(host, DAEMON),
             Undo::Switch => _ = lab.pdu_fault("pdu-a", serde_json::Value::Null),
-            Undo::Disk(host, boot) => {
-                let _ = self.sh(host, &format!("rm -f {}", crate::disk::FLAG));
-                // A daemon that could not write takes no part until it is started again.
-                if lab.host_state(host).is_ok_and(|state| state.boot_id == *boot) {
-                    let _ = lab.kill_service(host, DAEMON, libc::SIGKILL);
-                }
-            }
+            Undo::Disk(host) => mend_disk(self.cluster, host),
             Undo::Online(host) => _ = words::ask(self.cluster, None, &["node", "online", host]),
             Undo::Start => _ = words::ask(self.cluster, None, &["resource", "start", "web"]),
             Undo::FenceOn(host) => _ = words::ask(self.cluster, Some(host), &["fence", "on", host]),
@@ -359,5 +352,16 @@ impl<'a> Hand<'a> {
     fn sh(&self, host: &str, script: &str) -> Outcome<()> {
         let out = self.cluster.lab().exec(host, &["bash", "-c", script], COMMAND_WAIT).map_err(say)?;
         if out.is_success() { Ok(()) } else { Err(format!("`{script}` on {host}: {}", out.stderr.trim())) }
+    }
+}
+
+/// Ends the failing of a host's disk, where it fails. A daemon that could not write takes no part until it is started
+/// again. A host that is frozen or dark cannot be mended: the healing does it again.
+pub fn mend_disk(cluster: &Cluster, host: &str) {
+    let flag = crate::disk::FLAG;
+    let script = format!("test -e {flag} && rm {flag}");
+    let out = cluster.lab().exec(host, &["bash", "-c", &script], COMMAND_WAIT);
+    if out.is_ok_and(|out| out.is_success()) {
+        let _ = cluster.lab().kill_service(host, DAEMON, libc::SIGKILL);
     }
 }

@@ -4,7 +4,7 @@
 //! a lab that does not come up) is told and counted, never left out.
 
 use super::fences::{self, Harm};
-use super::hand::{Begun, Hand};
+use super::hand::{Begun, Hand, mend_disk};
 use super::schedule::{Act, Fault, Schedule, Who};
 use super::{keep, words};
 use crate::cluster::Cluster;
@@ -252,6 +252,7 @@ impl Living<'_> {
             let _ = lab.thaw(&host);
             let _ = lab.release_service(&host, DAEMON);
             let _ = lab.thaw_process(&host, DAEMON);
+            mend_disk(self.cluster, &host);
         }
         let _ = words::ask(self.cluster, None, &["resource", "cleanup"]);
         let since = Instant::now();
@@ -295,11 +296,13 @@ impl Living<'_> {
             let Some(name) = row["name"].as_str() else { continue };
             let done = match row["state"].as_str() {
                 Some("standby" | "held") => words::ask(self.cluster, None, &["node", "online", name]),
+                // What an operator switched off, he switches on.
+                Some("off") if self.ordered_off.contains(name) => {
+                    words::ask(self.cluster, None, &["fence", "on", name])
+                }
                 Some("off") if self.stays_off(name) => {
-                    if !self.ordered_off.contains(name) {
-                        let why = format!("L2: the cluster cut {name} and did not switch it on again");
-                        self.life.violations.push(why);
-                    }
+                    let why = format!("L2: the cluster cut {name} and did not switch it on again");
+                    self.life.violations.push(why);
                     words::ask(self.cluster, None, &["fence", "on", name])
                 }
                 _ => continue,

@@ -24,6 +24,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use table::Total;
 
+/// A life that was well only after this time has its story told: it kept the bound, and somebody may want to know why so
+/// late.
+const SLOW: Duration = Duration::from_secs(30);
+
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -108,7 +112,8 @@ fn tell(options: &Options, number: u32, life: &Life, elapsed: Duration) {
         life.well_ms.map_or("–".into(), |ms| format!("{ms} ms")),
         if is_bad { ": VIOLATION" } else { "" },
     );
-    if is_bad || options.is_verbose {
+    let is_slow = life.well_ms.is_some_and(|ms| u128::from(ms) > SLOW.as_millis());
+    if is_bad || is_slow || options.is_verbose {
         println!("seed {}, life {number}", options.seed);
         print!("{}{}", schedule::Schedule::of(options.seed, number), life.story);
         life.violations.iter().for_each(|violation| println!("  {violation}"));
