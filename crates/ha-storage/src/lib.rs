@@ -9,6 +9,7 @@ mod batch;
 mod dir;
 mod error;
 mod layout;
+mod roots;
 mod store;
 mod writer;
 

@@ -8,6 +8,7 @@ use crate::batch::{Batch, BatchError, META_KEYS_MAX, check_sizes};
 use crate::dir;
 use crate::error::{ApplyError, OpenError};
 use crate::layout::{self, LoadError, Loaded, Manifest};
+use crate::roots::Watched;
 use ha_model::StoreId;
 use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, StorageBackend, StorageError};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -272,14 +273,15 @@ fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
 
 /// Opens redb with every page verified. Also says whether the newest transaction was rolled back.
 fn open_database(backend: impl StorageBackend) -> Result<(Database, bool), OpenError> {
+    let (backend, header) = Watched::new(backend).map_err(|source| io_error("reading its header", source))?;
     let rolled_back = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&rolled_back);
     let opened = guarded(move || {
         Builder::new()
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(true)
-            // redb reports 0.3 exactly when the newest root failed its checksum and the one before it is tried
-            // (redb 4.5 `do_repair`; a test holds this).
+            // redb reports 0.3 when a page of the newest root failed its checksum and the one before it is tried (redb 4.5
+            // `do_repair`; a test holds this).
             .set_repair_callback(move |session| {
                 if (0.2..0.5).contains(&session.progress()) {
                     seen.store(true, Ordering::Relaxed);
@@ -288,7 +290,8 @@ fn open_database(backend: impl StorageBackend) -> Result<(Database, bool), OpenE
             .create_with_backend(backend)
     });
     match opened {
-        Ok(Ok(db)) => Ok((db, rolled_back.load(Ordering::Relaxed))),
+        // redb does not report a root whose header is damaged.
+        Ok(Ok(db)) => Ok((db, header.newest_passed_over() || rolled_back.load(Ordering::Relaxed))),
         Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => Err(OpenError::Locked { dir: dir::FILE.into() }),
         Ok(Err(DatabaseError::Storage(StorageError::Io(source)))) if !is_damage(&source) => {
             Err(io_error("opening it", source))

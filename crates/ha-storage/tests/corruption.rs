@@ -60,6 +60,29 @@ fn a_damaged_byte_anywhere_is_found_or_harmless() {
     assert!(found * 3 > tried, "only {found} of {tried} damages touched live data: the test tests nothing");
 }
 
+/// redb falls back to the root before without a report where the header is damaged.
+#[test]
+fn a_newest_root_that_is_damaged_is_not_passed_over_in_silence() {
+    let disk = Disk::default();
+    let (mut store, _) = Store::open_backend(disk.clone()).unwrap();
+    for index in 1..=5 {
+        store.apply(&append(index..=index)).unwrap();
+    }
+    let bytes = disk.after_power_cut().bytes();
+    let mut said = 0;
+    for at in 0..320 {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x55;
+        let Some(contents) = reopened(damaged) else { continue };
+        assert!(
+            contents.log.len() == 5 || contents.rolled_back,
+            "byte {at}: a commit is gone without a word"
+        );
+        said += usize::from(contents.log.len() < 5);
+    }
+    assert!(said > 50, "only {said} of the bytes made the newest root void: the test tests nothing");
+}
+
 #[test]
 fn a_cut_file_is_corrupt_at_every_length() {
     let disk = Disk::default();
