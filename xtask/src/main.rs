@@ -1,10 +1,11 @@
-//! Developer commands: `cargo xtask tidy|test|demo|bench|sim|golden|sabotage|chaos`.
+//! Developer commands: `cargo xtask tidy|test|demo|bench|sim|golden|exhaust|sabotage|compare|chaos`.
 //!
 //! Must not know: any crate of the project. It reads their sources and calls their programs.
 
 mod bench;
 mod cargo;
 mod chaos;
+mod compare;
 mod demo;
 mod error;
 mod sim;
@@ -42,6 +43,8 @@ enum Command {
     Sabotage(sim::Sabotage),
     /// Lives of real clusters: three and five daemons, faults from a printed seed, judged from outside.
     Chaos(chaos::Options),
+    /// Votes and log beside those of the crate `raft`, schedule by schedule; ends with `N schedules, D differences`.
+    Compare(compare::Options),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Exhaust(options) => sim::exhaust(&options),
         Command::Sabotage(options) => sim::sabotage(&options),
         Command::Chaos(options) => chaos::command(&options),
+        Command::Compare(options) => compare::command(&options),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

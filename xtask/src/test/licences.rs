@@ -3,21 +3,35 @@
 //! Must not know: bans; `tidy` checks those without any build.
 
 use crate::cargo::{cargo, has_subcommand, json, root};
+use crate::compare;
 use crate::error::{Error, Result, Trying};
 use std::process::Command;
 use toml::Table;
 
-/// Runs the check.
+/// Runs the check on both workspaces: the product's, and that of the comparison.
 pub fn check() -> Result<bool> {
+    let manifests = [root().join("Cargo.toml"), compare::manifest()];
+    let mut is_good = true;
+    for manifest in manifests {
+        is_good &= check_one(&manifest.to_string_lossy())?;
+    }
+    Ok(is_good)
+}
+
+fn check_one(manifest: &str) -> Result<bool> {
     if has_subcommand("deny") {
         // Advisories need the net: `cargo deny check advisories` by hand.
-        let status = cargo().args(["deny", "--locked", "check", "bans", "licenses", "sources"]).status();
+        let config = root().join("deny.toml");
+        let mut deny = cargo();
+        deny.args(["deny", "--locked", "--manifest-path", manifest, "check", "--config"]).arg(config);
+        let status = deny.args(["bans", "licenses", "sources"]).status();
         return Ok(status.trying(|| "run cargo deny".into())?.success());
     }
     let deny = std::fs::read_to_string(root().join("deny.toml")).trying(|| "read deny.toml".into())?;
     let allowed = allowed(&deny)?;
     let host = host()?;
-    let metadata = json(&["metadata", "--locked", "--format-version", "1", "--filter-platform", &host])?;
+    let words = ["metadata", "--locked", "--format-version", "1", "--filter-platform", &host];
+    let metadata = json(&[&words[..], &["--manifest-path", manifest]].concat())?;
     let used: Vec<&str> = metadata["resolve"]["nodes"]
         .as_array()
         .into_iter()
@@ -37,7 +51,7 @@ pub fn check() -> Result<bool> {
         }
     }
     refused.iter().for_each(|line| println!("licence not allowed by deny.toml: {line}"));
-    println!("licences: {count} crates, {} not allowed", refused.len());
+    println!("licences: {manifest}: {count} crates, {} not allowed", refused.len());
     Ok(refused.is_empty() && count > 0)
 }
 

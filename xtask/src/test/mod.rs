@@ -54,6 +54,8 @@ pub enum Stage {
     Exhaust,
     /// Rules broken on purpose are seen broken (`cargo xtask sabotage`).
     Sabotage,
+    /// 10,000 schedules of votes and log beside the crate `raft`, and each sabotage (`cargo xtask compare`).
+    Compare,
     /// Clusters of real processes, judged from outside.
     Cluster,
     /// Two minutes of lives of real clusters with drawn faults, and their control (`cargo xtask chaos`).

@@ -95,6 +95,8 @@ const TABLE: &[Row] = &[
     Row("ha-pdu", &[], &[]),
     Row("ha-lab", &["ha-pdu"], &[]),
     Row("ha-cluster-tests", &["ha-lab", "ha-pdu", "ha-model", "ha-codec", "ha-transport"], &[]),
+    // A workspace of its own: the vote core beside another implementation.
+    Row("ha-twin", &["ha-model", "ha-consensus"], &[]),
     Row("xtask", &[], &[]),
 ];
 

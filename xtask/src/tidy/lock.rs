@@ -8,21 +8,36 @@ use toml::Table;
 
 /// Where published crates come from.
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+/// The product's.
+const LOCK: &str = "Cargo.lock";
 /// Crates that must be in the list of bans, whoever edits it.
 const BANNED: [&str; 5] = ["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl", "openssl-sys"];
 
-/// The rule.
+/// The rule, for each workspace's lock file.
 pub fn check(files: &[File]) -> Vec<Finding> {
     let text = |path: &str| files.iter().find(|f| f.path == path).map(|f| f.text.as_str());
-    let (Some(lock), Some(deny)) = (text("Cargo.lock"), text("deny.toml")) else {
-        let missing = ["Cargo.lock", "deny.toml"].into_iter().filter(|p| text(p).is_none());
+    let (Some(_), Some(deny)) = (text(LOCK), text("deny.toml")) else {
+        let missing = [LOCK, "deny.toml"].into_iter().filter(|p| text(p).is_none());
         return missing.map(|p| Finding::error(p, 0, "it is missing")).collect();
     };
-    match (lock.parse::<Table>(), deny.parse::<Table>()) {
-        (Ok(parsed), Ok(deny)) => judge(&parsed, lock, &banned(&deny)),
-        (Err(e), _) => vec![Finding::error("Cargo.lock", 0, e.to_string())],
-        (_, Err(e)) => vec![Finding::error("deny.toml", 0, e.to_string())],
+    let deny = match deny.parse::<Table>() {
+        Ok(deny) => deny,
+        Err(e) => return vec![Finding::error("deny.toml", 0, e.to_string())],
+    };
+    let mut found = guarded(&banned(&deny));
+    for lock in files.iter().filter(|f| f.path == LOCK || f.path.ends_with("/Cargo.lock")) {
+        match lock.text.parse::<Table>() {
+            Ok(parsed) => found.extend(judge(&parsed, lock, &banned(&deny))),
+            Err(e) => found.push(Finding::error(&lock.path, 0, e.to_string())),
+        }
     }
+    found
+}
+
+/// Crates that no list of bans may lack.
+fn guarded(banned: &[String]) -> Vec<Finding> {
+    let missing = BANNED.iter().filter(|name| banned.iter().all(|b| b != *name));
+    missing.map(|name| Finding::error("deny.toml", 0, format!("{name} is not banned"))).collect()
 }
 
 /// Names that `deny.toml` bans.
@@ -36,21 +51,18 @@ fn banned(deny: &Table) -> Vec<String> {
     list.into_iter().flatten().filter_map(name).collect()
 }
 
-fn judge(lock: &Table, text: &str, banned: &[String]) -> Vec<Finding> {
+fn judge(lock: &Table, file: &File, banned: &[String]) -> Vec<Finding> {
     let mut found = Vec::new();
-    for name in BANNED.iter().filter(|name| banned.iter().all(|b| b != *name)) {
-        found.push(Finding::error("deny.toml", 0, format!("{name} is not banned")));
-    }
     for package in lock.get("package").and_then(|p| p.as_array()).into_iter().flatten() {
         let field = |key: &str| package.get(key).and_then(|v| v.as_str());
         let Some(name) = field("name") else { continue };
-        let line = text.find(&format!("name = \"{name}\"")).map_or(0, |at| line_of(text, at));
+        let line = file.text.find(&format!("name = \"{name}\"")).map_or(0, |at| line_of(&file.text, at));
         if banned.iter().any(|b| b == name) {
             let help = "cargo tree --invert says who brings it";
-            found.push(Finding::error("Cargo.lock", line, format!("{name} is banned by deny.toml; {help}")));
+            found.push(Finding::error(&file.path, line, format!("{name} is banned by deny.toml; {help}")));
         }
         if let Some(source) = field("source").filter(|s| *s != CRATES_IO) {
-            found.push(Finding::error("Cargo.lock", line, format!("{name} comes from {source}")));
+            found.push(Finding::error(&file.path, line, format!("{name} comes from {source}")));
         }
     }
     found

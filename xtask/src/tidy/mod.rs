@@ -14,6 +14,7 @@ mod style;
 mod tree;
 
 use crate::cargo::{cargo, root};
+use crate::compare;
 use crate::error::{Result, Trying};
 pub use tree::File;
 
@@ -97,6 +98,9 @@ pub fn command(options: &Options) -> Result<bool> {
 }
 
 fn is_formatted() -> Result<bool> {
-    let status = cargo().args(["fmt", "--all", "--check"]).status();
-    Ok(status.trying(|| "run cargo fmt (rustup component add rustfmt)".into())?.success())
+    let of = |manifest| {
+        let status = cargo().args(["fmt", "--all", "--check", "--manifest-path"]).arg(manifest).status();
+        Ok(status.trying(|| "run cargo fmt (rustup component add rustfmt)".into())?.success())
+    };
+    Ok(of(root().join("Cargo.toml"))? & of(compare::manifest())?)
 }

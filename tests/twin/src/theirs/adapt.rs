@@ -1,0 +1,65 @@
+//! What the crate leaves to its user, or does otherwise, done as our core does it, so that both go on from the same place.
+
+use super::{ELECTION, TRANSFER, Theirs, id};
+use raft::prelude::{Message, MessageType};
+use raft::storage::MemStorage;
+use raft::{RawNode, StateRole};
+
+impl Theirs {
+    /// A leader that is no voter any more asks another to lead, as ours does by itself, and the same one: where several
+    /// have the whole log, which one is a matter of taste.
+    pub(super) fn hand_over_if_removed(&mut self, node: usize) {
+        let Some(raw) = self.nodes[node].raw.as_mut() else { return };
+        let raft = &raw.raft;
+        let state = raft.prs().conf().to_conf_state();
+        let leaves = raft.state == StateRole::Leader
+            && state.voters_outgoing.is_empty()
+            && !state.voters.contains(&raft.id)
+            && raft.lead_transferee.is_none();
+        if !leaves {
+            return;
+        }
+        let matched = |id: &&u64| (raft.prs().get(**id).map(|p| p.matched), **id);
+        let best = state.voters.iter().max_by_key(matched).copied();
+        let same = self.successors.get(&raft.term).map(|node| id(*node));
+        if let Some(to) = same.filter(|id| state.voters.contains(id)).or(best) {
+            raw.transfer_leader(to);
+            *self.adapted.entry("a removed leader hands over").or_default() += 1;
+        }
+    }
+
+    /// A leader that was answered from a higher term stands above it at once, as ours does, in spite of its own lease.
+    pub(super) fn stand_again(&mut self, node: usize, term: u64) {
+        let stands = |raw: &RawNode<MemStorage>| {
+            let raft = &raw.raft;
+            raft.state == StateRole::Follower && raft.term > term && raft.leader_id == 0 && raft.promotable()
+        };
+        if self.nodes[node].raw.as_ref().is_some_and(stands) {
+            self.input(node, |raw| raw.raft.campaign(TRANSFER));
+            let now = self.nodes[node].raw.as_ref().map_or(0, |raw| raw.raft.term);
+            self.tokens.insert((node, now), term);
+            *self.adapted.entry("a leader that meets a higher term stands again").or_default() += 1;
+        }
+    }
+
+    /// A hand-over opens the promises to the leader that began it, as in ours; there it opens any.
+    pub(super) fn is_promised(&self, from: usize, to: usize, message: &Message) -> bool {
+        let is_transfer =
+            message.get_msg_type() == MessageType::MsgRequestVote && message.context == TRANSFER;
+        let Some(raw) = self.nodes[to].raw.as_ref().filter(|_| is_transfer) else { return false };
+        let of = self.tokens.get(&(from, message.term)).copied().unwrap_or(message.term - 1);
+        let raft = &raw.raft;
+        raft.leader_id != 0 && raft.election_elapsed < ELECTION && raft.term != of
+    }
+
+    /// The stream to a peer is new: a leader sends at once from what is known to match, as ours does.
+    pub(super) fn reset(&mut self, node: usize, peer: usize) {
+        self.input(node, |raw| {
+            let leads = raw.raft.state == StateRole::Leader;
+            if let Some(progress) = raw.raft.mut_prs().get_mut(id(peer)).filter(|_| leads) {
+                progress.become_probe();
+                raw.raft.send_append(id(peer));
+            }
+        });
+    }
+}

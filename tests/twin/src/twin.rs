@@ -1,0 +1,62 @@
+//! What the runner asks of either implementation.
+
+use crate::net::Link;
+use crate::watch::Watch;
+use std::collections::BTreeSet;
+
+/// One implementation: all its nodes, their disks, and the streams between them.
+pub trait Twin {
+    /// The election time-outs of these nodes run out.
+    fn time_out(&mut self, nodes: &[usize]);
+    /// One hop of all messages under way, then the writes that are not held up.
+    fn round(&mut self);
+    /// Whether nothing is under way.
+    fn is_quiet(&self) -> bool;
+    /// So many tenths of a time-out pass, with beats.
+    fn pass(&mut self, tenths: usize);
+    /// Whether a node leads, and is not handing over.
+    fn may_propose(&self, node: usize) -> bool;
+    /// Proposes to a node; false where it refuses.
+    fn propose(&mut self, node: usize, value: u64) -> bool;
+    /// Asks a node for a change of voters; false where it refuses.
+    fn change(&mut self, node: usize, voters: &[usize]) -> bool;
+    /// Sets a link.
+    fn link(&mut self, from: usize, to: usize, link: Link);
+    /// Stops a node.
+    fn crash(&mut self, node: usize);
+    /// Starts it.
+    fn restart(&mut self, node: usize);
+    /// Its writes wait, or go on.
+    fn stall(&mut self, node: usize, is_stalled: bool);
+    /// The term in which a node leads, if it runs and believes that it does.
+    fn leads(&self, node: usize) -> Option<u64>;
+    /// The payloads that a node has applied, in order.
+    fn applied(&self, node: usize) -> &[u64];
+    /// The voters in force at a node that runs, and those that they replace while a change is under way.
+    fn in_force(&self, node: usize) -> Option<(BTreeSet<usize>, BTreeSet<usize>)>;
+    /// Whether the words of a node arrive at another.
+    fn reaches(&self, from: usize, to: usize) -> bool;
+    /// Where the log of a node that runs ends: term and index.
+    fn last(&self, node: usize) -> Option<(u64, u64)>;
+    /// What was seen.
+    fn watch(&mut self) -> &mut Watch;
+}
+
+/// Most rounds until nothing is under way: beyond them something goes on for ever.
+pub const ROUNDS_MAX: usize = 300;
+
+/// Rounds until nothing is under way.
+pub fn drain(twin: &mut dyn Twin) {
+    for _ in 0..ROUNDS_MAX {
+        if twin.is_quiet() {
+            return;
+        }
+        twin.round();
+    }
+    twin.watch().broken.push(format!("messages are still under way after {ROUNDS_MAX} rounds"));
+}
+
+/// Who leads in the highest term, of those that run.
+pub fn leader(twin: &dyn Twin, nodes: usize) -> Option<usize> {
+    (0..nodes).filter(|n| twin.leads(*n).is_some()).max_by_key(|n| twin.leads(*n))
+}
