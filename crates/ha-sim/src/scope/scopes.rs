@@ -211,11 +211,9 @@ pub const ALL: &[Scope] = &[
     },
     Scope {
         name: "votes",
-        what: "the leader crashes and the owner lives: two voters of three choose, in every order, one thing slow",
+        what: "the leader crashes and the owner lives: two voters of three choose, in every order",
         first: &[Fault::Crash(1)],
         is_interleaved: true,
-        slow: &[Slow::Disks, Slow::Streams],
-        budget: Budget { holds: 1, ..NOTHING },
         horizon_ms: 1600,
         fails_over: false,
         ..BASE
@@ -242,11 +240,12 @@ pub const ALL: &[Scope] = &[
     },
     Scope {
         name: "charge",
-        what: "the owner stands still and its supply holds its charge; the leader is lost, the switch says one thing that is not so",
+        what: "the owner stands still and its supply holds its charge; the leader is lost in a quiet moment, the switch says one thing that is not so",
         shape: Shape { off_settle_ms: 1000, ..PLAIN },
         first: &[Fault::Freeze(0)],
         faults: &[(Kind::Kill, Who::Leader), (Kind::HandOver, Who::Leader)],
-        budget: Budget { faults: 1, mends: 1, words: 1, ..NOTHING },
+        are_faults_quiet: true,
+        budget: Budget { faults: 1, words: 1, ..NOTHING },
         horizon_ms: 4200,
         ..BASE
     },
