@@ -7,7 +7,7 @@ use ha_sim::scope::scopes::{ALL, named};
 #[test]
 fn s15_one_scope_is_the_same_states() {
     let numbers = || {
-        let outcome = explore(named("alone").expect("a scope"), Bounds::default());
+        let outcome = explore(named("orders").expect("a scope"), Bounds::default());
         assert_eq!(outcome.broken, None);
         (outcome.states, outcome.moves, outcome.depth, outcome.worlds.len(), outcome.rows)
     };
