@@ -196,6 +196,13 @@ impl Timing {
                 self.t_lost * 8,
             ),
             at_most(
+                "handover_after >= 3 * beat",
+                "others tell of a node for three heartbeats after its last: a leader would hand over for one that is dead",
+                "timing.handover_after",
+                self.beat * 3,
+                self.handover_after,
+            ),
+            at_most(
                 "election_retry <= t_lost",
                 "candidates that tied must not leave the cluster without a leader for longer than a lost node would",
                 "timing.election_retry",
@@ -287,6 +294,7 @@ mod tests {
             ("timing.t_lease", Timing { t_lease: Duration::from_millis(299), ..base }),
             ("timing.t_grant", Timing { t_grant: s(2), ..base }),
             ("timing.handover_after", Timing { handover_after: Duration::from_millis(801), ..base }),
+            ("timing.handover_after", Timing { handover_after: Duration::from_millis(299), ..base }),
             ("timing.election_retry", Timing { election_retry: Duration::from_millis(1001), ..base }),
             ("timing.core_age_max", Timing { core_age_max: Duration::from_millis(999), ..base }),
             ("timing.write_age_max", Timing { write_age_max: Duration::from_millis(999), ..base }),
