@@ -59,7 +59,7 @@ pub fn live(seed: u64, shape: &Shape, schedule: &Schedule, pace: Pace) -> Outcom
             world.show();
         }
         world.run_until(begin + LIFE_MS * MS, |_| false);
-        world.tally.thin = u64::from(!world.tally.is_full());
+        world.tally.thin = u64::from(!world.ledger.is_full());
         world.mend();
         world.check_replicas();
         if seed.is_multiple_of(3) {

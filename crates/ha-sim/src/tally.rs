@@ -77,7 +77,7 @@ pub struct Tally {
     pub voter_changes: u64,
     /// Times in which one node of a cluster that was well was disturbed (L5).
     pub disturbed: u64,
-    /// Lives with fewer than three faults, or of one kind.
+    /// Lives with fewer than three faults, or of one kind, after something had run.
     pub thin: u64,
     /// Lives whose first fault came before anything ran: of the cluster's formation.
     pub formation: u64,
@@ -88,12 +88,6 @@ impl Tally {
     pub fn fault(&mut self, kind: &'static str) {
         debug_assert!(FAULTS.contains(&kind), "{kind}");
         *self.faults.entry(kind).or_default() += 1;
-    }
-
-    /// Whether a life had three faults of two kinds.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.faults.len() >= 2 && self.faults.values().sum::<u64>() >= 3
     }
 
     /// One more of that sequence.
@@ -153,7 +147,7 @@ impl fmt::Display for Tally {
         row("voter changes", self.voter_changes)?;
         row("disturbed nodes (L5)", self.disturbed)?;
         row("lives whose first fault came during formation", self.formation)?;
-        row("lives with fewer than 3 faults of 2 kinds", self.thin)?;
+        row("lives with fewer than 3 faults of 2 kinds after something ran", self.thin)?;
         for name in FAULTS {
             row(&format!("fault: {name}"), self.faults.get(name).copied().unwrap_or(0))?;
         }

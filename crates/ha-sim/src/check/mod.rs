@@ -46,6 +46,8 @@ pub(crate) struct Ledger {
     pub ended: BTreeSet<(NodeId, Incarnation)>,
     /// Where each instance ran last.
     pub last_owner: BTreeMap<InstanceId, NodeId>,
+    /// Faults by kind since something had run.
+    pub felt: BTreeMap<&'static str, u64>,
     /// How often each instance began to run anywhere.
     pub begun: BTreeMap<InstanceId, u64>,
     /// Who led in each term, and of which term each entry is that somebody applied.
@@ -59,6 +61,13 @@ pub(crate) struct Ledger {
     pub switched_on: BTreeMap<NodeId, Vec<u64>>,
     /// How often an operator helped it.
     pub helped: BTreeMap<NodeId, usize>,
+}
+
+impl Ledger {
+    /// Whether there were three faults of two kinds since something had run.
+    pub(crate) fn is_full(&self) -> bool {
+        self.felt.len() >= 2 && self.felt.values().sum::<u64>() >= 3
+    }
 }
 
 impl World {

@@ -25,6 +25,9 @@ impl World {
                 self.tally.formation = 1;
             }
             self.tally.fault(kind);
+            if !self.ledger.begun.is_empty() {
+                *self.ledger.felt.entry(kind).or_default() += 1;
+            }
         }
     }
 
