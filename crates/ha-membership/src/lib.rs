@@ -9,4 +9,4 @@ mod grant;
 mod presence;
 
 pub use grant::Grant;
-pub use presence::{Ages, Beat, Hears, Judgement, Membership, Presence};
+pub use presence::{Ages, Beat, Hears, Judgement, Membership, Presence, Sight};

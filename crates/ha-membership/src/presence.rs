@@ -114,6 +114,17 @@ struct LinkState {
     sent_at: BootNs,
 }
 
+/// A peer at one look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sight {
+    /// As [`Membership::is_present`].
+    pub is_present: bool,
+    /// Time since its last heartbeat that counted.
+    pub silence: Option<Duration>,
+    /// Time since anything at all of it arrived, in its present session.
+    pub wordless: Option<Duration>,
+}
+
 /// Presence of all peers.
 #[derive(Clone, Debug, Hash)]
 pub struct Membership {
@@ -180,7 +191,10 @@ impl Membership {
     /// Where a peer stands now.
     #[must_use]
     pub fn presence(&self, node: &NodeId, now: BootNs) -> Presence {
-        let Some(peer) = self.peers.get(node) else { return Presence::NeverHeard };
+        self.peers.get(node).map_or(Presence::NeverHeard, |peer| self.presence_of(peer, now))
+    }
+
+    fn presence_of(&self, peer: &Peer, now: BootNs) -> Presence {
         let t = &self.timing;
         let one_way = peer.last_one_way.is_some_and(|o| now.since(o) < t.t_lost);
         match peer.last {
@@ -200,6 +214,18 @@ impl Membership {
                     .or_else(|| over(Stalled::Spawn, peer.ages.spawn, t.spawn_age_max))
                     .unwrap_or(Presence::Present)
             }
+        }
+    }
+
+    /// What is told of a peer in our own heartbeats, by one look.
+    #[must_use]
+    pub fn sight(&self, node: &NodeId, now: BootNs) -> Sight {
+        let Some(peer) = self.peers.get(node) else { return Sight::default() };
+        let last_word = peer.last.max(peer.last_one_way);
+        Sight {
+            is_present: self.presence_of(peer, now) == Presence::Present,
+            silence: peer.last.map(|l| now.since(l)),
+            wordless: last_word.map(|at| now.since(at)),
         }
     }
 

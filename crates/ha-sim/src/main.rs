@@ -11,6 +11,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Broken lives of a batch whose schedules are shrunk: each costs up to some hundred lives.
 const SHRUNK: usize = 2;
 

@@ -26,6 +26,9 @@ pub const LIFE_MS: u64 = 125_000;
 /// The first fault comes when something runs, or would have to.
 const QUIET_MS: u64 = 5_000;
 
+/// So many acts of a hundred are followed by one that leaves a node behind.
+const LAGGARDS: u64 = 5;
+
 /// A node that loses its power whenever somebody has joined, so many times.
 const BOOT_LOOP: usize = 6;
 
@@ -87,10 +90,25 @@ impl Schedule {
                 };
                 entries.extend(std::iter::repeat_n(Entry { at_ms, act }, again));
             }
+            if rng.percent(LAGGARDS) {
+                at_ms += leave_one_behind(rng, shape, at_ms, &mut entries);
+            }
             at_ms += rng.range(taste.pause_ms / 10, taste.pause_ms);
         }
         Self(entries)
     }
+}
+
+/// One misses what the others write, and is back when the leader loses its power: it may stand, and must not win. How long it
+/// takes, in milliseconds.
+fn leave_one_behind(rng: &mut Rng, shape: &Shape, at_ms: u64, entries: &mut Vec<Entry>) -> u64 {
+    let lasts = if shape.is_fast { rng.range(40, 120) } else { rng.range(300, 900) };
+    let mut push = |after, act| entries.push(Entry { at_ms: at_ms + after, act });
+    push(0, Act::Cut(Who::Bystander, None, Way::Both, None));
+    push(lasts / 3, of_kind(rng, shape, Kind::Operator));
+    push(lasts, Act::PowerOff(Who::Leader));
+    push(lasts, Act::Heal);
+    lasts
 }
 
 fn taste(rng: &mut Rng) -> Taste {

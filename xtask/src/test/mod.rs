@@ -129,10 +129,10 @@ mod tests {
     #[test]
     fn stages_are_chosen_in_their_order() {
         let all = chosen(&[], &[]);
-        assert_eq!(all.len(), 12);
+        assert_eq!(all, Stage::value_variants());
         assert!(all.is_sorted());
         assert_eq!(chosen(&[Stage::Demo, Stage::Tidy], &[]), [Stage::Tidy, Stage::Demo]);
-        assert_eq!(chosen(&[], &[Stage::Demo, Stage::Cluster]).len(), 10);
+        assert_eq!(chosen(&[], &[Stage::Demo, Stage::Cluster]).len(), all.len() - 2);
         assert_eq!(chosen(&[Stage::Demo], &[Stage::Demo]), []);
     }
 

@@ -36,6 +36,11 @@ pub(super) enum Asker {
 pub(super) enum Wait {
     /// The leader's answer.
     Leader(Passed),
+    /// Somebody that leads: an order that came while nobody did.
+    Election {
+        who: String,
+        request: AdminRequest,
+    },
     /// Our own first entry as leader, before which we do not know the newest state.
     Serving {
         who: String,
@@ -116,7 +121,7 @@ impl Node {
                 let own = self.own_view(now);
                 self.answer_alone(now, asker, request, own);
             }
-            None => self.answer(asker, AdminReply::Unavailable { why: self.why_no_leader(now) }),
+            None => self.wait_for_leader(now, asker, who, request),
         }
     }
 
@@ -200,6 +205,7 @@ impl Node {
     }
 
     pub(super) fn desk_duties(&mut self, now: Now) {
+        self.pass_on_the_waiting(now);
         self.serve_the_early(now);
         self.leave_silent_leaders(now);
         let mut done = Vec::new();
@@ -221,7 +227,11 @@ impl Node {
                     );
                     Some(AdminReply::Unavailable { why })
                 }
-                Wait::Leader(_) | Wait::Serving { .. } | Wait::Applied { .. } | Wait::Tests { .. } => None,
+                Wait::Leader(_)
+                | Wait::Election { .. }
+                | Wait::Serving { .. }
+                | Wait::Applied { .. }
+                | Wait::Tests { .. } => None,
             };
             done.extend(reply.map(|r| (*id, pending.asker.clone(), r)));
         }

@@ -56,6 +56,48 @@ impl Node {
         self.hand_on(asker, passed, now.boot + limit);
     }
 
+    /// An order that comes while nobody leads waits: an election fits into a grant. Without a quorum, or with a leader that
+    /// others hear and we do not, there is nothing to wait for.
+    pub(super) fn wait_for_leader(&mut self, now: Now, asker: Asker, who: String, request: AdminRequest) {
+        let is_led = self.leader_now(now).is_some_and(|leader| self.speaks_to(now, leader).is_some());
+        if self.is_without_quorum(now) || is_led {
+            let why = self.why_no_leader(now);
+            return self.answer(asker, AdminReply::Unavailable { why });
+        }
+        self.enlist(asker, Wait::Election { who, request }, now.boot + self.config.timing.t_grant);
+    }
+
+    /// Orders that wait for somebody to lead: to us, to whom leads now, or back.
+    pub(super) fn pass_on_the_waiting(&mut self, now: Now) {
+        let waits = |p: &Pending| matches!(p.wait, Wait::Election { .. });
+        let waiting: Vec<u64> =
+            self.desk.pending.iter().filter(|(_, p)| waits(p)).map(|(id, _)| *id).collect();
+        for id in waiting {
+            let leader = self.raft.leader().filter(|l| self.is_reachable(now, l)).cloned();
+            let is_led = self.raft.is_leader() || leader.is_some();
+            let is_over = |p: &Pending| now.boot >= p.until || self.is_without_quorum(now);
+            if !is_led && !self.desk.pending.get(&id).is_some_and(is_over) {
+                continue;
+            }
+            let Some(Pending { asker, wait: Wait::Election { who, request }, .. }) =
+                self.desk.pending.remove(&id)
+            else {
+                continue;
+            };
+            match leader {
+                _ if self.serves() => self.carry_out_request(now, asker, who, request),
+                _ if self.raft.is_leader() => {
+                    self.enlist(asker, Wait::Serving { who, request }, now.boot + WAIT_READ);
+                }
+                Some(leader) => self.pass_on(now, asker, &leader, who, request),
+                None => {
+                    let why = self.why_no_leader(now);
+                    self.answer(asker, AdminReply::Unavailable { why });
+                }
+            }
+        }
+    }
+
     fn hand_on(&mut self, asker: Asker, passed: Passed, until: BootNs) {
         let Passed { leader, who, request, .. } = passed.clone();
         let Some(id) = self.enlist(asker, Wait::Leader(passed), until) else { return };

@@ -100,6 +100,11 @@ impl Node {
         self.heard_by(now, node).filter(|by| *by != self.setup.me)
     }
 
+    /// Whether too few voters are heard here for anybody to lead.
+    pub(super) fn is_without_quorum(&self, now: Now) -> bool {
+        matches!(self.phase(now), Phase::NoQuorum { heard, needed } if heard.len() < needed as usize)
+    }
+
     /// What is missing where nobody leads, in one sentence.
     pub(super) fn why_no_leader(&self, now: Now) -> String {
         match self.phase(now) {

@@ -8,6 +8,7 @@ use ha_membership::{Beat, Hears, Judgement};
 use ha_model::sabotage::{self, Sabotage};
 use ha_model::{ClusterConfig, Incarnation, NodeId, Now, Role};
 use ha_scheduler::NodeStatus;
+use std::time::Duration;
 
 /// A node is said to be heard when its last heartbeat is at most so many intervals old: three, so that hearsay is
 /// never older than the silence after which a leader acts on it.
@@ -137,20 +138,19 @@ impl Node {
         let mut hears = Hears::default();
         for (position, id) in self.config.nodes.keys().enumerate() {
             let bit = 1u32 << position;
-            let silence = self.membership.silence(id, now.boot);
-            let is_fresh = silence.is_some_and(|s| s <= timing.beat * HEARD_BEATS);
+            let sight = self.membership.sight(id, now.boot);
+            let is_lately = |s: Duration| s <= timing.beat * HEARD_BEATS;
             let is_over = self.is_over_heard(now, id);
-            if is_fresh && self.membership.is_present(id, now.boot) {
+            if sight.silence.is_some_and(is_lately) && sight.is_present {
                 hears.present |= bit;
             }
             if is_over {
                 hears.over |= bit;
             }
-            if is_over || self.membership.is_speaking(id, now.boot) {
+            if is_over || sight.wordless.is_some_and(|s| s < timing.t_lost) {
                 hears.any |= bit;
             }
-            let last_word = self.membership.last_word(id);
-            if last_word.is_some_and(|at| now.boot.since(at) <= timing.beat * HEARD_BEATS) {
+            if sight.wordless.is_some_and(is_lately) {
                 hears.lately |= bit;
             }
         }

@@ -53,6 +53,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use warnings::{About, Warnings};
 
+/// Most steps have no more effects.
+const EFFECTS: usize = 8;
+
 /// A write under way.
 #[derive(Clone, Copy, Debug, Hash)]
 enum Write {
@@ -202,7 +205,7 @@ impl Node {
         if let Some(halt) = self.halt() {
             return halt;
         }
-        let mut effects = std::mem::take(&mut self.out);
+        let mut effects = std::mem::replace(&mut self.out, Vec::with_capacity(EFFECTS));
         effects.sort_by_key(rank);
         effects
     }

@@ -2,10 +2,12 @@
 
 use super::Node;
 use super::lead::Key;
+use crate::state::NodeRecord;
 use ha_membership::Presence;
 use ha_model::sabotage::{self, Sabotage};
 use ha_model::{Entry, Incarnation, LostReason, NodeId, Now, SessionId};
 use ha_scheduler::NodeStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A hand-over lasts for one `t_lost` at most, and for as long nobody is granted anything: for one more this leader leads
@@ -33,12 +35,12 @@ impl Node {
         {
             lead.replan_by(now.boot, lead.since + self.config.timing.startup_wait);
         }
-        let ids: Vec<NodeId> = self.config.nodes.keys().cloned().collect();
-        for (position, id) in (0u32..).zip(ids) {
-            if id == self.setup.me {
+        let config = Arc::clone(&self.config);
+        for (position, id) in (0u32..).zip(config.nodes.keys()) {
+            if *id == self.setup.me {
                 self.watch_self(now);
             } else {
-                self.watch_node(now, &id, position);
+                self.watch_node(now, id, position);
             }
         }
     }
@@ -46,7 +48,8 @@ impl Node {
     fn watch_self(&mut self, now: Now) {
         let me = self.setup.me.clone();
         let life = (self.setup.incarnation, self.setup.session);
-        let record = self.state.node(&me).cloned().unwrap_or_default();
+        let unseen = NodeRecord::default();
+        let record = self.state.node(&me).unwrap_or(&unseen);
         let is_joined = record.status == NodeStatus::Member
             && (record.incarnation, record.session) == (Some(life.0), Some(life.1));
         if is_joined || record.has_ended(life.0) {
@@ -69,7 +72,9 @@ impl Node {
     }
 
     fn watch_node(&mut self, now: Now, id: &NodeId, position: u32) {
-        let record = self.state.node(id).cloned().unwrap_or_default();
+        let unseen = NodeRecord::default();
+        let record = self.state.node(id).unwrap_or(&unseen);
+        let (status, incarnation, session) = (record.status, record.incarnation, record.session);
         let presence = self.membership.presence(id, now.boot);
         let life = self
             .membership
@@ -79,11 +84,10 @@ impl Node {
         // one we may have heard the last word just before.
         let applied = self.life_applied.get(id);
         let is_newest = applied.is_none_or(|at| self.membership.lived_after(id).is_some_and(|l| l > *at));
-        let is_known = |life: &(Incarnation, SessionId)| {
-            (Some(life.0), Some(life.1)) == (record.incarnation, record.session)
-        };
+        let is_known =
+            |life: &(Incarnation, SessionId)| (Some(life.0), Some(life.1)) == (incarnation, session);
         let life = life.filter(|l| is_newest || is_known(l));
-        match (record.status, presence) {
+        match (status, presence) {
             (NodeStatus::Member, Presence::Present) => {
                 if let Some(life) = life.filter(|l| !is_known(l)) {
                     self.propose_joined(now, id, life);
@@ -97,7 +101,7 @@ impl Node {
                 if is_elsewhere && now.boot < hearsay_ends {
                     self.hand_over_if_alone(now, id, position);
                 } else if now.boot >= end && !self.membership.is_arriving(id, now.boot) {
-                    self.propose_lost(now, id, record.incarnation, LostReason::NeverSeen);
+                    self.propose_lost(now, id, incarnation, LostReason::NeverSeen);
                 }
             }
             (NodeStatus::Member, absent) => {
@@ -108,12 +112,12 @@ impl Node {
                     return;
                 }
                 if let Some(why) = self.why_lost(now, id, absent) {
-                    self.propose_lost(now, id, record.incarnation, why);
+                    self.propose_lost(now, id, incarnation, why);
                 }
             }
             (NodeStatus::Lost, Presence::Present) => match life {
-                Some((incarnation, _)) if record.incarnation == Some(incarnation) => {
-                    let entry = Entry::NodeReturned { node: id.clone(), incarnation };
+                Some((lives, _)) if incarnation == Some(lives) => {
+                    let entry = Entry::NodeReturned { node: id.clone(), incarnation: lives };
                     self.propose(now, Key::Returned(id.clone()), entry);
                 }
                 Some(life) => self.propose_joined(now, id, life),
@@ -139,7 +143,7 @@ impl Node {
                 | Presence::Stalled { .. },
             ) => {}
         }
-        if record.status == NodeStatus::Off && self.heard_over_by(now, id).is_some() {
+        if status == NodeStatus::Off && self.heard_over_by(now, id).is_some() {
             self.heard_after_its_end(now, id);
         }
     }

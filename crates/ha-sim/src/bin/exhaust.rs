@@ -12,6 +12,9 @@ use ha_sim::scope::scopes::{self, Scope};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Every path of a cluster of three with one resource and one switch: the daemon's own core, every choice of what happens next
 #[derive(Parser)]
 #[command(

@@ -254,11 +254,12 @@ impl World {
                     ages,
                     body: body.clone(),
                 };
-                let copies = if self.rng.percent(self.net.double) { 2 } else { 1 };
-                for _ in 0..copies {
+                if self.rng.percent(self.net.double) {
                     let after = self.latency() + late;
                     self.at(after, Due::Beat { to: to.clone(), keys, beat: Box::new(beat.clone()) });
                 }
+                let after = self.latency() + late;
+                self.at(after, Due::Beat { to: to.clone(), keys, beat: Box::new(beat) });
             }
         }
         if let Some(daemon) = &mut self.host(id).daemon {

@@ -169,6 +169,20 @@ fn an_order_outlives_a_moment_in_which_the_leader_is_out_of_reach() {
     assert!(matches!(reply, Some(AdminReply::Done { .. })), "{reply:?}");
 }
 
+#[test]
+fn an_order_that_comes_while_nobody_leads_waits_for_the_next_leader() {
+    let (mut world, leader, other) = led();
+    world.power_off(leader.as_str());
+    // The leader is silent, and nobody has been elected in its place.
+    world.run_until(2 * S, "nobody leads", |w| w.leader_of(&other).is_none());
+    let id = world.ask_only(other.as_str(), AdminRequest::NodeStandby { node: other.clone() });
+    world.run(Duration::from_millis(2));
+    assert_eq!(world.reply(other.as_str(), id), None, "it waits");
+    world.run(3 * S);
+    let reply = world.reply(other.as_str(), id);
+    assert!(matches!(reply, Some(AdminReply::Done { .. })), "{reply:?}");
+}
+
 /// What was on the stream that broke is lost; a test may be asked for twice.
 #[test]
 fn a_test_of_paths_that_got_lost_with_a_stream_is_asked_for_again() {

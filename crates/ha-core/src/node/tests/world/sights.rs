@@ -42,6 +42,11 @@ impl World {
         self.hosts.iter().filter(|(_, h)| leads(h)).map(|(n, _)| n.clone()).collect()
     }
 
+    /// Whom a node takes for the leader.
+    pub fn leader_of(&self, name: &NodeId) -> Option<NodeId> {
+        self.hosts[name].node.as_ref().and_then(|n| n.votes().leader().cloned())
+    }
+
     pub fn leader(&self) -> NodeId {
         self.leaders().first().cloned().expect("somebody leads")
     }
