@@ -31,8 +31,9 @@ const LOOK: Duration = Duration::from_millis(300);
 /// How often what an operator has to do is tried again.
 const NUDGE: Duration = Duration::from_secs(4);
 /// A node that the cluster cut is switched on again by the cluster, not by the healing: after `off_dwell` (5 s), or after
-/// the longest attempt (above) when an earlier one never reported.
-const STAYS_OFF: Duration = Duration::from_secs(90);
+/// the longest attempt (above) when an earlier one never reported. A new leader counts that anew: it cannot know when the
+/// attempt began.
+const STAYS_OFF: Duration = Duration::from_secs(150);
 /// With a lying switch: long enough for a fence that fails to be seen, and a takeover.
 const LIE_FOR_MS: u64 = 8_000;
 /// With a lying switch, the life ends when the takeover has had its time.
