@@ -1,7 +1,8 @@
 //! Our votes and log beside those of the crate `raft`: the same scripts of time-outs, cuts, crashes, stalled disks,
 //! proposals and changes of voters; at the end both must have committed the same, and the same nodes vote.
 //!
-//! `ha-twin --schedules 10000` compares; `--seed 7` shows one schedule; `--sabotage all` breaks our core on purpose.
+//! `ha-twin --schedules 10000` compares; `--seed 7` shows one schedule, `--hops 7` each
+//! message of it; `--sabotage all` breaks our core on purpose.
 
 mod batch;
 mod net;
@@ -11,6 +12,7 @@ mod rules;
 mod run;
 mod script;
 mod theirs;
+mod trace;
 mod twin;
 mod watch;
 
@@ -19,7 +21,8 @@ use std::process::ExitCode;
 /// Schedules that a sabotage may take to be seen.
 const SABOTAGE_SCHEDULES: u64 = 20_000;
 
-const USAGE: &str = "usage: ha-twin [--schedules N] [--start SEED] | --seed SEED | --sabotage NAME|all";
+const USAGE: &str =
+    "usage: ha-twin [--schedules N] [--start SEED] | --seed SEED | --hops SEED | --sabotage NAME|all";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +35,10 @@ fn main() -> ExitCode {
             "--schedules" => number().map(|n| schedules = n),
             "--start" => number().map(|n| start = n),
             "--seed" => number().map(|n| seed = Some(n)),
+            "--hops" => number().map(|n| {
+                trace::begin();
+                seed = Some(n);
+            }),
             "--sabotage" => {
                 sabotage = Some(value.clone());
                 Ok(())

@@ -10,6 +10,7 @@
 
 use crate::net::{Link, Net};
 use crate::rules::Rule;
+use crate::trace::{is_on, say};
 use crate::twin::{Twin, drain};
 use crate::watch::Watch;
 use ha_consensus::{
@@ -79,6 +80,19 @@ fn number(node: &NodeId) -> usize {
     usize::from(node.as_str().as_bytes()[0] - b'a')
 }
 
+/// What a node believes, in a line.
+fn state(raft: &Raft<u64>) -> String {
+    let leader = raft.leader().map(number);
+    let (role, term, last, hard) = (raft.role(), raft.term(), raft.last_log(), raft.hard_state());
+    let voted = hard.voted_for.as_ref().map(number);
+    format!(
+        "{role:?} in {term}, vote {voted:?}, leader {leader:?}, log to {}/{}, commit {}",
+        last.index,
+        last.term,
+        raft.commit_index()
+    )
+}
+
 impl Ours {
     /// `voters` of `nodes`, all empty.
     pub fn new(nodes: usize, voters: usize) -> Self {
@@ -116,8 +130,12 @@ impl Ours {
     fn input<T>(&mut self, node: usize, what: impl FnOnce(&mut Raft<u64>, BootNs) -> T) -> Option<T> {
         let host = &mut self.nodes[node];
         let raft = host.raft.as_mut()?;
+        let before = is_on().then(|| state(raft));
         let out = what(raft, host.now);
         let ready = raft.take_ready();
+        if before.is_some_and(|before| before != state(raft)) {
+            say(|| format!("  ours   {node}: {}", state(raft)));
+        }
         if raft.is_leader() {
             self.watch.leads(raft.term().0, node);
         }
@@ -126,6 +144,7 @@ impl Ours {
         }
         host.writing.extend(ready.persist);
         for (to, message) in ready.messages {
+            say(|| format!("  ours       {node} to {}: {} {:?}", number(&to), message.term, message.body));
             self.net.send(node, number(&to), message);
         }
         for entry in ready.committed {
@@ -213,6 +232,7 @@ impl Twin for Ours {
 
     fn round(&mut self) {
         for (from, to, message) in self.net.arrived() {
+            say(|| format!("  ours   {from} at {to}: {} {:?}", message.term, message.body));
             self.nodes[to].now = self.nodes[to].now + Duration::from_nanos(1);
             let is_leading = matches!(message.body, Body::Append { .. } | Body::Chunk { .. });
             if is_leading && self.leads(from) != Some(message.term.0) {

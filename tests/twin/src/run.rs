@@ -5,6 +5,7 @@ use crate::ours::Ours;
 use crate::rules::{Apart, Rule, excuse};
 use crate::script::{Script, Step};
 use crate::theirs::Theirs;
+use crate::trace::say;
 use crate::twin::{Twin, drain, leader};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,6 +85,7 @@ pub fn compare(script: &Script) -> Compared {
     let mut both = Both { script, ours, theirs, out: Compared::default() };
     both.note("begin".into());
     for step in &script.steps {
+        say(|| format!("== {step:?}"));
         both.step(step);
         both.note(format!("{step:?}"));
     }

@@ -6,6 +6,7 @@
 mod adapt;
 
 use crate::net::{Link, Net};
+use crate::trace::{is_on, say};
 use crate::twin::{Twin, drain};
 use crate::watch::Watch;
 use protobuf::Message as _;
@@ -82,6 +83,27 @@ fn number(id: u64) -> usize {
     usize::try_from(id - 1).expect("nodes are few")
 }
 
+/// What a node believes, in a line.
+fn state(raw: &RawNode<MemStorage>) -> String {
+    let (raft, log) = (&raw.raft, &raw.raft.raft_log);
+    let (last, commit) = (format!("{}/{}", log.last_index(), log.last_term()), log.committed);
+    let number = |id: u64| (id > 0).then(|| number(id));
+    let (voted, leader) = (number(raft.vote), number(raft.leader_id));
+    format!(
+        "{:?} in {}, vote {voted:?}, leader {leader:?}, log to {last}, commit {commit}",
+        raft.state, raft.term
+    )
+}
+
+/// A message, in a line.
+fn words(m: &Message) -> String {
+    let (kind, entries) = (m.get_msg_type(), m.entries.len());
+    format!(
+        "{} {kind:?} index {} of {}, {entries} entries, commit {}, reject {}",
+        m.term, m.index, m.log_term, m.commit, m.reject
+    )
+}
+
 impl Theirs {
     /// `voters` of `nodes`, all empty.
     pub fn new(nodes: usize, voters: usize) -> Self {
@@ -114,7 +136,11 @@ impl Theirs {
     /// One input, and all that comes of it.
     fn input<T>(&mut self, node: usize, what: impl FnOnce(&mut RawNode<MemStorage>) -> T) -> Option<T> {
         let raw = self.nodes[node].raw.as_mut()?;
+        let before = is_on().then(|| state(raw));
         let out = what(raw);
+        if before.is_some_and(|before| before != state(raw)) {
+            say(|| format!("  theirs {node}: {}", state(raw)));
+        }
         raw.raft.set_randomized_election_timeout(NEVER);
         while self.nodes[node].raw.as_ref().is_some_and(RawNode::has_ready) {
             self.ready(node);
@@ -154,6 +180,7 @@ impl Theirs {
         let waits_for_nothing = !ready.must_sync();
         raw.advance_append_async(ready);
         for message in at_once {
+            say(|| format!("  theirs     {node} to {}: {}", number(message.to), words(&message)));
             self.net.send(node, number(message.to), message);
         }
         if waits_for_nothing && self.nodes[node].writing.is_empty() {
@@ -192,6 +219,7 @@ impl Theirs {
     fn written(&mut self, node: usize, mut write: Write) {
         self.nodes[node].disk.write(&mut write);
         for message in write.messages {
+            say(|| format!("  theirs     {node} to {}: {}", number(message.to), words(&message)));
             self.net.send(node, number(message.to), message);
         }
         if let Some(raw) = self.nodes[node].raw.as_mut() {
@@ -224,6 +252,7 @@ impl Twin for Theirs {
 
     fn round(&mut self) {
         for (from, to, message) in self.net.arrived() {
+            say(|| format!("  theirs {from} at {to}: {}", words(&message)));
             if self.is_promised(from, to, &message) {
                 continue;
             }
