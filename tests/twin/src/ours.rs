@@ -64,6 +64,8 @@ pub struct Ours {
     watch: Watch,
     /// Whom a leader chose when it was voted out, by term.
     pub successors: BTreeMap<u64, usize>,
+    /// Whose time-out runs out just now: nobody else stands by itself.
+    standing: Option<usize>,
     /// What has no twin there and may part them; how often it happened.
     pub events: BTreeMap<Rule, usize>,
 }
@@ -118,6 +120,7 @@ impl Ours {
             net: Net::default(),
             watch: Watch::default(),
             successors: BTreeMap::new(),
+            standing: None,
             events: BTreeMap::new(),
         };
         for node in 0..nodes {
@@ -131,8 +134,14 @@ impl Ours {
         let host = &mut self.nodes[node];
         let raft = host.raft.as_mut()?;
         let before = is_on().then(|| state(raft));
+        let role = raft.role();
         let out = what(raft, host.now);
         let ready = raft.take_ready();
+        if raft.role() == Role::PreCandidate && role != Role::PreCandidate && self.standing != Some(node) {
+            self.watch
+                .broken
+                .push(format!("node {node} stands, though the script let no time-out of it run out"));
+        }
         if before.is_some_and(|before| before != state(raft)) {
             say(|| format!("  ours   {node}: {}", state(raft)));
         }
@@ -165,8 +174,12 @@ impl Ours {
         }
     }
 
+    /// A beat, unless it is of a leader that its receiver has left behind: it would count as a voter heard, and who hears a
+    /// quorum stands by itself.
     fn beat(&mut self, from: usize, to: usize) {
-        if self.net.is_open(from, to) {
+        let term = self.nodes[to].raft.as_ref().map(|raft| raft.term().0);
+        let is_past = self.leads(to).is_none() && self.leads(from).is_some_and(|led| Some(led) < term);
+        if self.net.is_open(from, to) && !is_past {
             self.hear(from, to);
         }
     }
@@ -210,6 +223,7 @@ impl Twin for Ours {
             if self.nodes[*node].raft.is_none() || self.leads(*node).is_some() {
                 continue;
             }
+            self.standing = Some(*node);
             self.nodes[*node].now = self.nodes[*node].now + JUMP;
             for other in (0..self.nodes.len()).filter(|n| n != node) {
                 // Not those of a leader: the time-out would not have run out. A slow stream does not hold up beats; without
@@ -219,6 +233,7 @@ impl Twin for Ours {
                 }
             }
             self.input(*node, |raft, now| raft.tick(now));
+            self.standing = None;
             let role = self.nodes[*node].raft.as_ref().map(Raft::role);
             let votes =
                 self.in_force(*node).is_some_and(|(now, before)| now.contains(node) || before.contains(node));

@@ -71,6 +71,8 @@ pub struct Theirs {
     pub successors: BTreeMap<u64, usize>,
     /// Leaders that stood again: node and new term, with the term that they gave up.
     tokens: BTreeMap<(usize, u64), u64>,
+    /// Leaders that are no voters any more and hand over: node and term.
+    leaving: BTreeSet<(usize, u64)>,
     /// What the crate leaves to its user and ours does by itself, done here as ours does it; how often.
     pub adapted: BTreeMap<&'static str, usize>,
 }
@@ -126,6 +128,7 @@ impl Theirs {
             successors: BTreeMap::new(),
             adapted: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            leaving: BTreeSet::new(),
         };
         for node in 0..nodes {
             theirs.restart(node);
@@ -253,7 +256,7 @@ impl Twin for Theirs {
     fn round(&mut self) {
         for (from, to, message) in self.net.arrived() {
             say(|| format!("  theirs {from} at {to}: {}", words(&message)));
-            if self.is_promised(from, to, &message) {
+            if self.is_promised(from, to, &message) || self.is_for_another_term(to, &message) {
                 continue;
             }
             let answers = [MessageType::MsgAppendResponse, MessageType::MsgHeartbeatResponse];
@@ -277,6 +280,7 @@ impl Twin for Theirs {
         for _ in 0..tenths {
             for node in 0..self.nodes.len() {
                 self.input(node, |raw| raw.tick());
+                self.end_if_left(node);
             }
             drain(self);
         }

@@ -1,6 +1,7 @@
 //! What the crate leaves to its user, or does otherwise, done as our core does it, so that both go on from the same place.
 
 use super::{ELECTION, TRANSFER, Theirs, id};
+use crate::twin::Twin;
 use raft::prelude::{Message, MessageType};
 use raft::storage::MemStorage;
 use raft::{RawNode, StateRole};
@@ -23,9 +24,31 @@ impl Theirs {
         let best = state.voters.iter().max_by_key(matched).copied();
         let same = self.successors.get(&raft.term).map(|node| id(*node));
         if let Some(to) = same.filter(|id| state.voters.contains(id)).or(best) {
+            self.leaving.insert((node, raft.term));
             raw.transfer_leader(to);
             *self.adapted.entry("a removed leader hands over").or_default() += 1;
         }
+    }
+
+    /// A leader that was voted out and whose hand-over was called off steps down, as in ours; there it leads on.
+    pub(super) fn end_if_left(&mut self, node: usize) {
+        let Some(raw) = &self.nodes[node].raw else { return };
+        let (term, is_off) = (raw.raft.term, raw.raft.lead_transferee.is_none());
+        if self.leads(node).is_some() && is_off && self.leaving.contains(&(node, term)) {
+            self.input(node, |raw| raw.raft.become_follower(term, 0));
+            *self.adapted.entry("a removed leader that nobody relieves steps down").or_default() += 1;
+        }
+    }
+
+    /// A pre-vote counts for the term that was asked for, as in ours; there one that comes late counts in the next term too.
+    pub(super) fn is_for_another_term(&mut self, to: usize, message: &Message) -> bool {
+        let is_granted = message.get_msg_type() == MessageType::MsgRequestPreVoteResponse && !message.reject;
+        let Some(raw) = self.nodes[to].raw.as_ref().filter(|_| is_granted) else { return false };
+        let is_other = raw.raft.state == StateRole::PreCandidate && message.term != raw.raft.term + 1;
+        if is_other {
+            *self.adapted.entry("a pre-vote for another term is dropped").or_default() += 1;
+        }
+        is_other
     }
 
     /// A leader that was answered from a higher term stands above it at once, as ours does, in spite of its own lease.
