@@ -71,6 +71,13 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         self.leader.as_ref()
     }
 
+    /// Until when this node votes for nobody, by its own clock, because it acknowledged a leader's beat; in the past where
+    /// nothing binds it. A hand-over of that leader alone is voted on earlier.
+    #[must_use]
+    pub fn promised_until(&self) -> BootNs {
+        self.lock.until
+    }
+
     /// This node's term.
     #[must_use]
     pub fn term(&self) -> Term {

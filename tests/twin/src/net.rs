@@ -86,6 +86,11 @@ impl<M> Net<M> {
         self.kept.retain(|(from, to, _)| *from != node && *to != node);
     }
 
+    /// All that is under way or waits on a slow link.
+    pub fn all(&self) -> impl Iterator<Item = &(usize, usize, M)> {
+        self.under_way.iter().chain(&self.kept)
+    }
+
     /// Whether nothing is under way.
     pub fn is_quiet(&self) -> bool {
         self.under_way.is_empty()

@@ -11,7 +11,7 @@
 use crate::net::{Link, Net};
 use crate::rules::Rule;
 use crate::trace::{is_on, say};
-use crate::twin::{Twin, drain};
+use crate::twin::{Question, Twin, drain};
 use crate::watch::Watch;
 use ha_consensus::{
     Body, Entry, HardState, LogPos, Membership, Message, Payload, PeerMemory, Persist, Raft, Restored, Role,
@@ -66,8 +66,10 @@ pub struct Ours {
     pub successors: BTreeMap<u64, usize>,
     /// Whose time-out runs out just now: nobody else stands by itself.
     standing: Option<usize>,
-    /// What has no twin there and may part them; how often it happened.
-    pub events: BTreeMap<Rule, usize>,
+    /// Who is asked for its vote just now.
+    overtaken: Option<usize>,
+    /// What happened since this was last taken that has no twin there and may part them.
+    pub signs: BTreeSet<Rule>,
 }
 
 fn id(node: usize) -> NodeId {
@@ -121,7 +123,8 @@ impl Ours {
             watch: Watch::default(),
             successors: BTreeMap::new(),
             standing: None,
-            events: BTreeMap::new(),
+            overtaken: None,
+            signs: BTreeSet::new(),
         };
         for node in 0..nodes {
             ours.restart(node);
@@ -137,7 +140,10 @@ impl Ours {
         let role = raft.role();
         let out = what(raft, host.now);
         let ready = raft.take_ready();
-        if raft.role() == Role::PreCandidate && role != Role::PreCandidate && self.standing != Some(node) {
+        let stands = raft.role() == Role::PreCandidate && role != Role::PreCandidate;
+        if stands && role == Role::Candidate && self.overtaken == Some(node) {
+            self.signs.insert(Rule::Overtaken);
+        } else if stands && self.standing != Some(node) {
             self.watch
                 .broken
                 .push(format!("node {node} stands, though the script let no time-out of it run out"));
@@ -171,6 +177,35 @@ impl Ours {
             let id = persist.id;
             self.nodes[node].disk.write(persist);
             self.input(node, |raft, now| raft.persisted(now, id));
+        }
+    }
+
+    /// What there goes otherwise, of a message that arrives.
+    fn note_signs(&mut self, from: usize, to: usize, message: &Message<u64>) {
+        let Some(raft) = &self.nodes[to].raft else { return };
+        let (here, end) = (raft.term().0, raft.last_log());
+        match &message.body {
+            Body::Append { .. } | Body::Chunk { .. } if self.leads(from) != Some(message.term.0) => {
+                self.signs.insert(Rule::LatePromise);
+            }
+            Body::PreVote { last, .. } | Body::Vote { last, .. } => {
+                let (is_vote, asked) = match message.body {
+                    Body::PreVote { for_term, .. } => (false, for_term.0),
+                    _ => (true, message.term.0),
+                };
+                if !is_vote && asked <= here {
+                    self.signs.insert(Rule::KnownTerm);
+                }
+                if last.index.0 == 0
+                    && self.nodes.iter().flat_map(|n| &n.raft).any(|raft| raft.last_log().index.0 > 0)
+                {
+                    self.signs.insert(Rule::EmptyLog);
+                }
+                if asked > here && *last >= end && raft.leader().is_none() && self.is_bound(to) {
+                    self.signs.insert(Rule::PromiseLasts);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -238,10 +273,10 @@ impl Twin for Ours {
             let votes =
                 self.in_force(*node).is_some_and(|(now, before)| now.contains(node) || before.contains(node));
             match role {
-                Some(Role::Follower) => *self.events.entry(Rule::NobodyHeard).or_default() += 1,
-                Some(Role::Learner) if votes => *self.events.entry(Rule::EmptyLog).or_default() += 1,
-                _ => {}
-            }
+                Some(Role::Follower) => self.signs.insert(Rule::NobodyHeard),
+                Some(Role::Learner) if votes => self.signs.insert(Rule::EmptyLog),
+                _ => false,
+            };
         }
     }
 
@@ -250,24 +285,16 @@ impl Twin for Ours {
             say(|| format!("  ours   {from} at {to}: {} {:?}", message.term, message.body));
             self.nodes[to].now = self.nodes[to].now + Duration::from_nanos(1);
             let is_leading = matches!(message.body, Body::Append { .. } | Body::Chunk { .. });
-            if is_leading && self.leads(from) != Some(message.term.0) {
-                *self.events.entry(Rule::LatePromise).or_default() += 1;
-            }
-            let here = self.nodes[to].raft.as_ref().map_or(0, |raft| raft.term().0);
-            if matches!(message.body, Body::PreVote { for_term, .. } if for_term.0 <= here) {
-                *self.events.entry(Rule::KnownTerm).or_default() += 1;
-            }
-            let is_empty = matches!(message.body, Body::PreVote { last, .. } | Body::Vote { last, .. } if last.index.0 == 0);
-            if is_empty && self.nodes.iter().flat_map(|n| &n.raft).any(|raft| raft.last_log().index.0 > 0) {
-                *self.events.entry(Rule::EmptyLog).or_default() += 1;
-            }
+            self.note_signs(from, to, &message);
             let votes = matches!(message.body, Body::Vote { .. });
             let is_new = |raft: &Raft<u64>| raft.is_leader() && raft.lease_until().is_none();
             let was_new = votes && self.nodes[to].raft.as_ref().is_some_and(is_new);
             let is_answer = matches!(message.body, Body::AppendAck { .. } | Body::ChunkAck { .. });
+            self.overtaken = if votes { Some(to) } else { None };
             self.input(to, |raft, now| raft.receive(now, &id(from), message));
+            self.overtaken = None;
             if was_new && self.leads(to).is_none() {
-                *self.events.entry(Rule::NewLeader).or_default() += 1;
+                self.signs.insert(Rule::NewLeader);
             }
             if is_leading && self.leads(from).is_some() || is_answer && self.leads(to).is_some() {
                 self.beat(from, to);
@@ -382,6 +409,34 @@ impl Twin for Ours {
     fn last(&self, node: usize) -> Option<(u64, u64)> {
         let last = self.nodes[node].raft.as_ref()?.last_log();
         Some((last.term.0, last.index.0))
+    }
+
+    fn term(&self, node: usize) -> Option<u64> {
+        Some(self.nodes[node].raft.as_ref()?.term().0)
+    }
+
+    fn is_bound(&self, node: usize) -> bool {
+        let Node { raft, now, .. } = &self.nodes[node];
+        raft.as_ref().is_some_and(|raft| !raft.is_leader() && *now < raft.promised_until())
+    }
+
+    fn questions(&self) -> Vec<(usize, usize, Question)> {
+        let question = |body: &Body<u64>| match body {
+            Body::PreVote { .. } => Some(Question::PreVote),
+            Body::PreVoteReply { granted, .. } => granted.then_some(Question::WouldVote),
+            Body::Vote { .. } => Some(Question::Vote),
+            Body::VoteReply { granted } => granted.then_some(Question::Voted),
+            Body::TransferNow { .. } => Some(Question::Stand),
+            Body::Append { .. }
+            | Body::AppendAck { .. }
+            | Body::AppendReject { .. }
+            | Body::Chunk { .. }
+            | Body::ChunkAck { .. } => None,
+        };
+        let mut all: Vec<_> =
+            self.net.all().filter_map(|(from, to, m)| Some((*from, *to, question(&m.body)?))).collect();
+        all.sort_unstable();
+        all
     }
 
     fn watch(&mut self) -> &mut Watch {

@@ -4,6 +4,7 @@
 //! had different leaders. Invariant: what breaks a promise of its own is never excused by a rule.
 
 use crate::twin::Twin;
+use std::collections::BTreeSet;
 
 /// A permitted difference.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -29,11 +30,17 @@ pub enum Rule {
     /// Who is asked whether it would vote in a term that it has entered says no, and who asked takes that term over and asks
     /// again; there it may say yes if it has not voted in it.
     KnownTerm,
+    /// A promise to a leader lasts for its time, also at who voted in a hand-over of that leader or led itself; there it ends
+    /// with the term.
+    PromiseLasts,
+    /// A candidate that a higher term overtakes, of one whose log is shorter, stands again at once; there it waits for its
+    /// next time-out.
+    Overtaken,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 7] = [
+    pub const ALL: [Rule; 9] = [
         Rule::VotersAtAppend,
         Rule::SentAgain,
         Rule::NewLeader,
@@ -41,6 +48,8 @@ impl Rule {
         Rule::NobodyHeard,
         Rule::EmptyLog,
         Rule::KnownTerm,
+        Rule::PromiseLasts,
+        Rule::Overtaken,
     ];
 
     /// What is printed.
@@ -52,77 +61,75 @@ impl Rule {
             Rule::LatePromise => "entries that come late bind no voter",
             Rule::NobodyHeard => "who hears no quorum does not ask for votes",
             Rule::KnownTerm => "a pre-vote is for a newer term only",
+            Rule::PromiseLasts => "a promise lasts for its time",
+            Rule::Overtaken => "an overtaken candidate stands again at once",
             Rule::EmptyLog => "who has nothing does not stand where another has the log",
         }
     }
 }
 
-/// The state of both after a step, as far as rules ask for it.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Apart {
+/// In what the two differ after a step.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Part {
     /// Other nodes believe that they lead.
-    pub leaders: bool,
+    Leaders,
     /// Other voters are in force at some node.
-    pub voters: bool,
+    Voters,
     /// The log of some node ends elsewhere.
-    pub logs: bool,
-    /// In this step one of ours was asked for a pre-vote in a term that it had entered.
-    pub known_term: bool,
-    /// In this step a new leader of ours voted.
-    pub new_leader: bool,
-    /// In this step entries came late to a voter of ours.
-    pub late: bool,
-    /// In this step a time-out of ours ran out and nobody was asked.
-    pub unasked: bool,
-    /// In this step one of ours with an empty log did not stand.
-    pub empty: bool,
+    Logs,
+    /// Some node is in another term.
+    Terms,
+    /// Some node is bound by a promise in one only.
+    Bound,
+    /// Other questions and votes are under way.
+    Questions,
 }
 
-/// What is looked for in the state after a step.
-type Sign = fn(&Apart) -> bool;
-
-/// Steps back in which other voters in force may have begun it: a ballot, or entries under way, outlast the change.
-const VOTERS_BACK: usize = 4;
-/// Steps back in which what parts them may have begun: an answer may wait long on a slow link or for a disk.
-const BACK: usize = 24;
+/// Both after a step, as far as rules ask for it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Apart {
+    /// In what they differ.
+    pub parts: BTreeSet<Part>,
+    /// What happened in this step that has no twin there.
+    pub signs: BTreeSet<Rule>,
+}
 
 impl Apart {
-    /// Compares both now.
-    pub fn now(ours: &dyn Twin, theirs: &dyn Twin, nodes: usize) -> Self {
+    /// Compares both now; `signs` are those of the step.
+    pub fn now(ours: &dyn Twin, theirs: &dyn Twin, nodes: usize, signs: BTreeSet<Rule>) -> Self {
         let differ = |of: &dyn Fn(usize) -> bool| (0..nodes).any(of);
-        Self {
-            leaders: differ(&|n| ours.leads(n).is_some() != theirs.leads(n).is_some()),
-            voters: differ(&|n| ours.in_force(n) != theirs.in_force(n)),
+        let parts = [
+            (Part::Leaders, differ(&|n| ours.leads(n).is_some() != theirs.leads(n).is_some())),
+            (Part::Voters, differ(&|n| ours.in_force(n) != theirs.in_force(n))),
             // The terms may differ where the logs do not: a leader that stands again takes a new one.
-            logs: differ(&|n| ours.last(n).map(|l| l.1) != theirs.last(n).map(|l| l.1)),
-            ..Self::default()
+            (Part::Logs, differ(&|n| ours.last(n).map(|l| l.1) != theirs.last(n).map(|l| l.1))),
+            (Part::Terms, differ(&|n| ours.term(n) != theirs.term(n))),
+            (Part::Bound, differ(&|n| ours.is_bound(n) != theirs.is_bound(n))),
+            (Part::Questions, ours.questions() != theirs.questions()),
+        ];
+        Self { parts: parts.into_iter().filter(|(_, is)| *is).map(|(part, _)| part).collect(), signs }
+    }
+
+    /// What there goes otherwise and shows in this step.
+    fn rule(&self, has_parted: bool) -> Option<Rule> {
+        if self.parts.contains(&Part::Voters) {
+            return Some(Rule::VotersAtAppend);
         }
+        let lacks = self.parts.contains(&Part::Logs) && !has_parted;
+        self.signs.first().copied().or(lacks.then_some(Rule::SentAgain))
     }
 }
 
 /// The rule under which a schedule that differs falls, from its states after each step; none where no rule permits it.
+///
+/// It is the first that shows since both were last alike in all that an election asks for, until they have other leaders.
 pub fn excuse(steps: &[Apart]) -> Option<Rule> {
     if steps.first().is_none_or(|s| *s != Apart::default()) {
         // Apart before anything happened.
         return None;
     }
-    let parted = steps.iter().position(|s| s.leaders).unwrap_or(steps.len().saturating_sub(1));
-    // What was apart before that step is a cause; the step itself may have begun and ended a change of voters.
-    let before = &steps[..=parted.min(steps.len() - 1)];
-    if before.iter().rev().take(VOTERS_BACK).any(|s| s.voters) {
-        return Some(Rule::VotersAtAppend);
-    }
-    let earlier = &steps[..parted];
-    if earlier.iter().rev().take_while(|s| s.logs).count() > 0 {
-        return Some(Rule::SentAgain);
-    }
-    let recent = || before.iter().rev().take(BACK);
-    let seen: [(Sign, Rule); 5] = [
-        (|s| s.new_leader, Rule::NewLeader),
-        (|s| s.late, Rule::LatePromise),
-        (|s| s.unasked, Rule::NobodyHeard),
-        (|s| s.empty, Rule::EmptyLog),
-        (|s| s.known_term, Rule::KnownTerm),
-    ];
-    seen.into_iter().find(|(is, _)| recent().any(is)).map(|(_, rule)| rule)
+    let last = steps.len() - 1;
+    let parted = steps.iter().position(|s| s.parts.contains(&Part::Leaders)).unwrap_or(last);
+    let alike = steps[..parted].iter().rposition(|s| s.parts.is_empty())?;
+    (alike + 1..=parted).find_map(|at| steps[at].rule(at == parted))
 }

@@ -118,16 +118,10 @@ impl Both<'_> {
             };
             (0..nodes).map(of).collect::<Vec<_>>().join(" ")
         };
-        let mut apart = Apart::now(&self.ours, &self.theirs, nodes);
-        let events = std::mem::take(&mut self.ours.events);
-        apart.new_leader = events.contains_key(&Rule::NewLeader);
-        apart.unasked = events.contains_key(&Rule::NobodyHeard);
-        apart.known_term = events.contains_key(&Rule::KnownTerm);
-        apart.empty = events.contains_key(&Rule::EmptyLog);
-        apart.late = events.contains_key(&Rule::LatePromise);
-        let flags = [(apart.leaders, " leaders"), (apart.voters, " voters"), (apart.logs, " logs")];
-        let differ: String = flags.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect();
-        let line = format!("{step:<28} | {:<28} | {:<28} |{differ}", state(&self.ours), state(&self.theirs));
+        let signs = std::mem::take(&mut self.ours.signs);
+        let apart = Apart::now(&self.ours, &self.theirs, nodes, signs);
+        let differ = format!("{:?} {:?}", apart.parts, apart.signs).replace("{}", "");
+        let line = format!("{step:<28} | {:<28} | {:<28} | {differ}", state(&self.ours), state(&self.theirs));
         self.out.journal.push(line);
         self.out.apart.push(apart);
     }

@@ -7,7 +7,7 @@ mod adapt;
 
 use crate::net::{Link, Net};
 use crate::trace::{is_on, say};
-use crate::twin::{Twin, drain};
+use crate::twin::{Question, Twin, drain};
 use crate::watch::Watch;
 use protobuf::Message as _;
 use raft::prelude::{
@@ -388,6 +388,33 @@ impl Twin for Theirs {
     fn last(&self, node: usize) -> Option<(u64, u64)> {
         let log = &self.nodes[node].raw.as_ref()?.raft.raft_log;
         Some((log.last_term(), log.last_index()))
+    }
+
+    fn term(&self, node: usize) -> Option<u64> {
+        Some(self.nodes[node].raw.as_ref()?.raft.term)
+    }
+
+    fn is_bound(&self, node: usize) -> bool {
+        let binds = |raw: &RawNode<MemStorage>| {
+            let raft = &raw.raft;
+            raft.state != StateRole::Leader && raft.leader_id != 0 && raft.election_elapsed < ELECTION
+        };
+        self.nodes[node].raw.as_ref().is_some_and(binds)
+    }
+
+    fn questions(&self) -> Vec<(usize, usize, Question)> {
+        let question = |m: &Message| match m.get_msg_type() {
+            MessageType::MsgRequestPreVote => Some(Question::PreVote),
+            MessageType::MsgRequestPreVoteResponse => (!m.reject).then_some(Question::WouldVote),
+            MessageType::MsgRequestVote => Some(Question::Vote),
+            MessageType::MsgRequestVoteResponse => (!m.reject).then_some(Question::Voted),
+            MessageType::MsgTimeoutNow => Some(Question::Stand),
+            _ => None,
+        };
+        let mut all: Vec<_> =
+            self.net.all().filter_map(|(from, to, m)| Some((*from, *to, question(m)?))).collect();
+        all.sort_unstable();
+        all
     }
 
     fn watch(&mut self) -> &mut Watch {

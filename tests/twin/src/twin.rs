@@ -38,8 +38,29 @@ pub trait Twin {
     fn reaches(&self, from: usize, to: usize) -> bool;
     /// Where the log of a node that runs ends: term and index.
     fn last(&self, node: usize) -> Option<(u64, u64)>;
+    /// The term of a node that runs.
+    fn term(&self, node: usize) -> Option<u64>;
+    /// Whether a node that runs and does not lead votes for nobody now, because of a leader that it heard.
+    fn is_bound(&self, node: usize) -> bool;
+    /// What is under way and may elect: between whom, and what it asks or grants.
+    fn questions(&self) -> Vec<(usize, usize, Question)>;
     /// What was seen.
     fn watch(&mut self) -> &mut Watch;
+}
+
+/// What a message on the way to an election asks or grants.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Question {
+    /// Asks whether a vote would be given.
+    PreVote,
+    /// It would.
+    WouldVote,
+    /// Asks for a vote.
+    Vote,
+    /// It is given.
+    Voted,
+    /// Asks to stand.
+    Stand,
 }
 
 /// Most rounds until nothing is under way: beyond them something goes on for ever.
