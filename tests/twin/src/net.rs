@@ -59,6 +59,11 @@ impl<M> Net<M> {
         }
     }
 
+    /// Loses some of what is under way on a link.
+    pub fn lose(&mut self, from: usize, to: usize, what: impl Fn(&M) -> bool) {
+        self.under_way.retain(|(f, t, m)| (*f, *t) != (from, to) || !what(m));
+    }
+
     /// Whether a node's word arrives now.
     pub fn is_open(&self, from: usize, to: usize) -> bool {
         self.link(from, to) == Link::Open

@@ -420,6 +420,11 @@ impl Twin for Ours {
         raft.as_ref().is_some_and(|raft| !raft.is_leader() && *now < raft.promised_until())
     }
 
+    fn asks(&self, node: usize) -> bool {
+        let role = self.nodes[node].raft.as_ref().map(Raft::role);
+        matches!(role, Some(Role::PreCandidate | Role::Candidate))
+    }
+
     fn questions(&self) -> Vec<(usize, usize, Question)> {
         let question = |body: &Body<u64>| match body {
             Body::PreVote { .. } => Some(Question::PreVote),

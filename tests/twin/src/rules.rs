@@ -83,6 +83,10 @@ pub enum Part {
     Bound,
     /// Other questions and votes are under way.
     Questions,
+    /// Some node there waits for votes, and ours does not. (The reverse means nothing: who was refused waits on in ours.)
+    Asking,
+    /// A leader hands over in one only.
+    Handing,
 }
 
 /// Both after a step, as far as rules ask for it.
@@ -105,6 +109,8 @@ impl Apart {
             (Part::Logs, differ(&|n| ours.last(n).map(|l| l.1) != theirs.last(n).map(|l| l.1))),
             (Part::Terms, differ(&|n| ours.term(n) != theirs.term(n))),
             (Part::Bound, differ(&|n| ours.is_bound(n) != theirs.is_bound(n))),
+            (Part::Asking, (0..nodes).any(|n| theirs.asks(n) && !ours.asks(n))),
+            (Part::Handing, differ(&|n| ours.may_propose(n) != theirs.may_propose(n))),
             (Part::Questions, ours.questions() != theirs.questions()),
         ];
         Self { parts: parts.into_iter().filter(|(_, is)| *is).map(|(part, _)| part).collect(), signs }

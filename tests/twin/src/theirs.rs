@@ -71,6 +71,10 @@ pub struct Theirs {
     pub successors: BTreeMap<u64, usize>,
     /// Leaders that stood again: node and new term, with the term that they gave up.
     tokens: BTreeMap<(usize, u64), u64>,
+    /// Who was heard by whom since both started: hearer and speaker.
+    heard: BTreeSet<(usize, usize)>,
+    /// The term of the pre-vote that is being answered.
+    asked: Option<u64>,
     /// Leaders that are no voters any more and hand over: node and term.
     leaving: BTreeSet<(usize, u64)>,
     /// What the crate leaves to its user and ours does by itself, done here as ours does it; how often.
@@ -95,6 +99,11 @@ fn state(raw: &RawNode<MemStorage>) -> String {
         "{:?} in {}, vote {voted:?}, leader {leader:?}, log to {last}, commit {commit}",
         raft.state, raft.term
     )
+}
+
+/// What our core has beats for.
+fn is_beat(m: &Message) -> bool {
+    matches!(m.get_msg_type(), MessageType::MsgHeartbeat | MessageType::MsgHeartbeatResponse)
 }
 
 /// A message, in a line.
@@ -128,6 +137,8 @@ impl Theirs {
             successors: BTreeMap::new(),
             adapted: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            heard: BTreeSet::new(),
+            asked: None,
             leaving: BTreeSet::new(),
         };
         for node in 0..nodes {
@@ -158,6 +169,7 @@ impl Theirs {
         let durable = self.nodes[node].disk.hard.term;
         let Some(raw) = self.nodes[node].raw.as_mut() else { return };
         let mut ready = raw.ready();
+        let asked = self.asked;
         // What our core sends without waiting for the disk does not wait here either: answers to heartbeats, as our beats, if
         // their term is durable; and the question for votes that binds nobody.
         let waits = |m: &Message| match m.get_msg_type() {
@@ -165,7 +177,9 @@ impl Theirs {
             MessageType::MsgRequestPreVote => false,
             _ => true,
         };
-        let (later, free): (Vec<_>, Vec<_>) = ready.take_persisted_messages().into_iter().partition(waits);
+        let mark = |m| adapt::marked(m, asked);
+        let (later, free): (Vec<_>, Vec<_>) =
+            ready.take_persisted_messages().into_iter().map(mark).partition(waits);
         let at_once = ready.take_messages().into_iter().chain(free);
         let committed = ready.take_committed_entries();
         let write = Write {
@@ -183,8 +197,7 @@ impl Theirs {
         let waits_for_nothing = !ready.must_sync();
         raw.advance_append_async(ready);
         for message in at_once {
-            say(|| format!("  theirs     {node} to {}: {}", number(message.to), words(&message)));
-            self.net.send(node, number(message.to), message);
+            self.send(node, message);
         }
         if waits_for_nothing && self.nodes[node].writing.is_empty() {
             self.written(node, write);
@@ -193,6 +206,15 @@ impl Theirs {
         }
         for entry in committed {
             self.apply(node, &entry);
+        }
+    }
+
+    /// Sends; a beat is a datagram, as in ours: where the link is slow it is lost, not late.
+    fn send(&mut self, node: usize, message: Message) {
+        say(|| format!("  theirs     {node} to {}: {}", number(message.to), words(&message)));
+        let to = number(message.to);
+        if !is_beat(&message) || self.net.is_open(node, to) {
+            self.net.send(node, to, message);
         }
     }
 
@@ -222,8 +244,7 @@ impl Theirs {
     fn written(&mut self, node: usize, mut write: Write) {
         self.nodes[node].disk.write(&mut write);
         for message in write.messages {
-            say(|| format!("  theirs     {node} to {}: {}", number(message.to), words(&message)));
-            self.net.send(node, number(message.to), message);
+            self.send(node, message);
         }
         if let Some(raw) = self.nodes[node].raw.as_mut() {
             raw.on_persist_ready(write.number);
@@ -246,6 +267,7 @@ impl Twin for Theirs {
             if self.leads(*node).is_some() {
                 continue;
             }
+            self.hear_all(*node);
             self.input(*node, |raw| {
                 raw.raft.set_randomized_election_timeout(ELECTION);
                 (0..ELECTION).any(|_| raw.tick());
@@ -256,13 +278,16 @@ impl Twin for Theirs {
     fn round(&mut self) {
         for (from, to, message) in self.net.arrived() {
             say(|| format!("  theirs {from} at {to}: {}", words(&message)));
-            if self.is_promised(from, to, &message) || self.is_for_another_term(to, &message) {
+            if self.is_promised(from, to, &message) || self.is_unasked(to, &message) {
                 continue;
             }
+            self.begin_session(to, from);
+            self.asked = (message.get_msg_type() == MessageType::MsgRequestPreVote).then_some(message.term);
             let answers = [MessageType::MsgAppendResponse, MessageType::MsgHeartbeatResponse];
             let led = self.leads(to).filter(|_| answers.contains(&message.get_msg_type()));
             // An error is a message that this node has no use for.
             self.input(to, |raw| drop(raw.step(message)));
+            self.asked = None;
             if let Some(term) = led {
                 self.stand_again(to, term);
             }
@@ -318,6 +343,9 @@ impl Twin for Theirs {
 
     fn link(&mut self, from: usize, to: usize, link: Link) {
         let was = self.net.link(from, to);
+        if link != Link::Open {
+            self.net.lose(from, to, is_beat);
+        }
         self.net.set(from, to, link);
         if was == Link::Cut && link != Link::Cut {
             self.reset(from, to);
@@ -355,6 +383,7 @@ impl Twin for Theirs {
         };
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         host.applied.clear();
+        self.heard.retain(|(hearer, speaker)| *hearer != node && *speaker != node);
         host.raw = Some(RawNode::new(&config, store, &logger).expect("the configuration is sound"));
         self.input(node, |_| ());
         for other in (0..self.nodes.len()).filter(|n| *n != node) {
@@ -400,6 +429,13 @@ impl Twin for Theirs {
             raft.state != StateRole::Leader && raft.leader_id != 0 && raft.election_elapsed < ELECTION
         };
         self.nodes[node].raw.as_ref().is_some_and(binds)
+    }
+
+    fn asks(&self, node: usize) -> bool {
+        let asks = |raw: &RawNode<MemStorage>| {
+            matches!(raw.raft.state, StateRole::PreCandidate | StateRole::Candidate)
+        };
+        self.nodes[node].raw.as_ref().is_some_and(asks)
     }
 
     fn questions(&self) -> Vec<(usize, usize, Question)> {

@@ -42,6 +42,8 @@ pub trait Twin {
     fn term(&self, node: usize) -> Option<u64>;
     /// Whether a node that runs and does not lead votes for nobody now, because of a leader that it heard.
     fn is_bound(&self, node: usize) -> bool;
+    /// Whether a node asks for votes, or whether it would get them.
+    fn asks(&self, node: usize) -> bool;
     /// What is under way and may elect: between whom, and what it asks or grants.
     fn questions(&self) -> Vec<(usize, usize, Question)>;
     /// What was seen.

@@ -1,10 +1,19 @@
 //! What the crate leaves to its user, or does otherwise, done as our core does it, so that both go on from the same place.
 
 use super::{ELECTION, TRANSFER, Theirs, id};
+use crate::net::Link;
 use crate::twin::Twin;
 use raft::prelude::{Message, MessageType};
 use raft::storage::MemStorage;
 use raft::{RawNode, StateRole};
+
+/// An answer to a pre-vote that tells for which term it was asked.
+pub(super) fn marked(mut message: Message, asked: Option<u64>) -> Message {
+    if let (Some(term), MessageType::MsgRequestPreVoteResponse) = (asked, message.get_msg_type()) {
+        message.context = term.to_le_bytes().to_vec().into();
+    }
+    message
+}
 
 impl Theirs {
     /// A leader that is no voter any more asks another to lead, as ours does by itself, and the same one: where several
@@ -40,15 +49,51 @@ impl Theirs {
         }
     }
 
-    /// A pre-vote counts for the term that was asked for, as in ours; there one that comes late counts in the next term too.
-    pub(super) fn is_for_another_term(&mut self, to: usize, message: &Message) -> bool {
-        let is_granted = message.get_msg_type() == MessageType::MsgRequestPreVoteResponse && !message.reject;
-        let Some(raw) = self.nodes[to].raw.as_ref().filter(|_| is_granted) else { return false };
-        let is_other = raw.raft.state == StateRole::PreCandidate && message.term != raw.raft.term + 1;
-        if is_other {
-            *self.adapted.entry("a pre-vote for another term is dropped").or_default() += 1;
+    /// An answer counts for the question that is open, as in ours. There a pre-vote that comes late, or a refusal, counts in
+    /// the next candidacy too, and the term of a refusal ends a leader.
+    pub(super) fn is_unasked(&mut self, to: usize, message: &Message) -> bool {
+        let Some(raw) = self.nodes[to].raw.as_ref() else { return false };
+        let (state, term) = (raw.raft.state, raw.raft.term);
+        let is_open = match message.get_msg_type() {
+            MessageType::MsgRequestPreVoteResponse => {
+                let is_for_this = *message.context == (term + 1).to_le_bytes();
+                state == StateRole::PreCandidate && (is_for_this || message.reject && message.term > term)
+            }
+            MessageType::MsgRequestVoteResponse => state == StateRole::Candidate,
+            _ => true,
+        };
+        // One of an earlier term is dropped there too.
+        if !is_open && message.term >= term {
+            *self.adapted.entry("an answer to a question that is not open is dropped").or_default() += 1;
         }
-        is_other
+        !is_open
+    }
+
+    /// The first word of a session: a leader looks anew for where the logs agree, as ours does.
+    pub(super) fn begin_session(&mut self, node: usize, peer: usize) {
+        if !self.heard.insert((node, peer)) || self.leads(node).is_none() {
+            return;
+        }
+        self.input(node, |raw| {
+            let last = raw.raft.raft_log.last_index();
+            if let Some(progress) = raw.raft.mut_prs().get_mut(id(peer)) {
+                progress.become_probe();
+                progress.next_idx = last + 1;
+                raw.raft.send_append(id(peer));
+            }
+        });
+    }
+
+    /// Who stands has heard all that do not lead, as ours.
+    pub(super) fn hear_all(&mut self, node: usize) {
+        for other in (0..self.nodes.len()).filter(|n| *n != node) {
+            let is_heard = self.nodes[other].raw.is_some()
+                && self.leads(other).is_none()
+                && self.net.link(other, node) != Link::Cut;
+            if is_heard {
+                self.heard.insert((node, other));
+            }
+        }
     }
 
     /// A leader that was answered from a higher term stands above it at once, as ours does, in spite of its own lease.
