@@ -83,8 +83,6 @@ pub enum Part {
     Bound,
     /// Other questions and votes are under way.
     Questions,
-    /// Some node there waits for votes, and ours does not. (The reverse means nothing: who was refused waits on in ours.)
-    Asking,
     /// A leader hands over in one only.
     Handing,
 }
@@ -96,6 +94,10 @@ pub struct Apart {
     pub parts: BTreeSet<Part>,
     /// What happened in this step that has no twin there.
     pub signs: BTreeSet<Rule>,
+    /// Nodes that wait for votes there and not in ours. (The reverse means nothing: who was refused waits on in ours.)
+    pub asking: BTreeSet<usize>,
+    /// Nodes whose term is higher there.
+    pub ahead: BTreeSet<usize>,
 }
 
 impl Apart {
@@ -109,11 +111,15 @@ impl Apart {
             (Part::Logs, differ(&|n| ours.last(n).map(|l| l.1) != theirs.last(n).map(|l| l.1))),
             (Part::Terms, differ(&|n| ours.term(n) != theirs.term(n))),
             (Part::Bound, differ(&|n| ours.is_bound(n) != theirs.is_bound(n))),
-            (Part::Asking, (0..nodes).any(|n| theirs.asks(n) && !ours.asks(n))),
             (Part::Handing, differ(&|n| ours.may_propose(n) != theirs.may_propose(n))),
             (Part::Questions, ours.questions() != theirs.questions()),
         ];
-        Self { parts: parts.into_iter().filter(|(_, is)| *is).map(|(part, _)| part).collect(), signs }
+        Self {
+            parts: parts.into_iter().filter(|(_, is)| *is).map(|(part, _)| part).collect(),
+            signs,
+            asking: (0..nodes).filter(|n| theirs.asks(*n) && !ours.asks(*n)).collect(),
+            ahead: (0..nodes).filter(|n| theirs.term(*n) > ours.term(*n)).collect(),
+        }
     }
 
     /// What there goes otherwise and shows in this step.
@@ -137,5 +143,14 @@ pub fn excuse(steps: &[Apart]) -> Option<Rule> {
     let last = steps.len() - 1;
     let parted = steps.iter().position(|s| s.parts.contains(&Part::Leaders)).unwrap_or(last);
     let alike = steps[..parted].iter().rposition(|s| s.parts.is_empty())?;
-    (alike + 1..=parted).find_map(|at| steps[at].rule(at == parted))
+    let shown = (alike + 1..=parted).find_map(|at| steps[at].rule(at == parted));
+    shown.or_else(|| answered_late(&steps[..=alike + 1]))
+}
+
+/// What made a node ask in one only, if the last of these steps is the one in which it was answered.
+fn answered_late(steps: &[Apart]) -> Option<Rule> {
+    let (last, before) = steps.split_last()?;
+    let began = |node: &usize| Some(before.iter().rposition(|s| !s.asking.contains(node))? + 1);
+    let asked = last.ahead.iter().filter_map(began).filter_map(|at| before.get(at));
+    asked.filter_map(|s| s.signs.first().copied()).next()
 }

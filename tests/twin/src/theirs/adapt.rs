@@ -62,8 +62,8 @@ impl Theirs {
             MessageType::MsgRequestVoteResponse => state == StateRole::Candidate,
             _ => true,
         };
-        // One of an earlier term is dropped there too.
-        if !is_open && message.term >= term {
+        let would_count = state == StateRole::PreCandidate && message.term >= term || message.term > term;
+        if !is_open && would_count {
             *self.adapted.entry("an answer to a question that is not open is dropped").or_default() += 1;
         }
         !is_open
