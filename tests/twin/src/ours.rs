@@ -70,6 +70,8 @@ pub struct Ours {
     overtaken: Option<usize>,
     /// What happened since this was last taken that has no twin there and may part them.
     pub signs: BTreeSet<Rule>,
+    /// Who asked for votes, since this was last taken, and got a message without entries of one that leads.
+    pub told: BTreeSet<usize>,
 }
 
 fn id(node: usize) -> NodeId {
@@ -125,6 +127,7 @@ impl Ours {
             standing: None,
             overtaken: None,
             signs: BTreeSet::new(),
+            told: BTreeSet::new(),
         };
         for node in 0..nodes {
             ours.restart(node);
@@ -187,6 +190,9 @@ impl Ours {
         match &message.body {
             Body::Append { .. } | Body::Chunk { .. } if self.leads(from) != Some(message.term.0) => {
                 self.signs.insert(Rule::LatePromise);
+            }
+            Body::Append { entries, .. } if entries.is_empty() && self.asks(to) && here <= message.term.0 => {
+                self.told.insert(to);
             }
             Body::PreVote { last, .. } | Body::Vote { last, .. } => {
                 let (is_vote, asked) = match message.body {

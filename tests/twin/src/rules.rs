@@ -36,11 +36,14 @@ pub enum Rule {
     /// A candidate that a higher term overtakes, of one whose log is shorter, stands again at once; there it waits for its
     /// next time-out.
     Overtaken,
+    /// A leader says at other moments what is committed, and looks where the logs agree. Who asks for votes and gets such a
+    /// message, which brings no entry, follows again.
+    Told,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 9] = [
+    pub const ALL: [Rule; 10] = [
         Rule::VotersAtAppend,
         Rule::SentAgain,
         Rule::NewLeader,
@@ -50,6 +53,7 @@ impl Rule {
         Rule::KnownTerm,
         Rule::PromiseLasts,
         Rule::Overtaken,
+        Rule::Told,
     ];
 
     /// What is printed.
@@ -62,6 +66,7 @@ impl Rule {
             Rule::NobodyHeard => "who hears no quorum does not ask for votes",
             Rule::KnownTerm => "a pre-vote is for a newer term only",
             Rule::PromiseLasts => "a promise lasts for its time",
+            Rule::Told => "who asks is told at another moment that a leader lives",
             Rule::Overtaken => "an overtaken candidate stands again at once",
             Rule::EmptyLog => "who has nothing does not stand where another has the log",
         }

@@ -118,7 +118,10 @@ impl Both<'_> {
             };
             (0..nodes).map(of).collect::<Vec<_>>().join(" ")
         };
-        let signs = std::mem::take(&mut self.ours.signs);
+        let mut signs = std::mem::take(&mut self.ours.signs);
+        if std::mem::take(&mut self.ours.told) != std::mem::take(&mut self.theirs.told) {
+            signs.insert(Rule::Told);
+        }
         let apart = Apart::now(&self.ours, &self.theirs, nodes, signs);
         let differ = format!("{:?} {:?}", apart.parts, apart.signs).replace("{}", "");
         let line = format!("{step:<28} | {:<28} | {:<28} | {differ}", state(&self.ours), state(&self.theirs));

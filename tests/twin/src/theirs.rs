@@ -73,6 +73,8 @@ pub struct Theirs {
     tokens: BTreeMap<(usize, u64), u64>,
     /// Who was heard by whom since both started: hearer and speaker.
     heard: BTreeSet<(usize, usize)>,
+    /// Who asked for votes, since this was last taken, and got a message without entries of one that leads.
+    pub told: BTreeSet<usize>,
     /// The term of the pre-vote that is being answered.
     asked: Option<u64>,
     /// Leaders that are no voters any more and hand over: node and term.
@@ -138,6 +140,7 @@ impl Theirs {
             adapted: BTreeMap::new(),
             tokens: BTreeMap::new(),
             heard: BTreeSet::new(),
+            told: BTreeSet::new(),
             asked: None,
             leaving: BTreeSet::new(),
         };
@@ -282,6 +285,7 @@ impl Twin for Theirs {
                 continue;
             }
             self.begin_session(to, from);
+            self.note_told(from, to, &message);
             self.asked = (message.get_msg_type() == MessageType::MsgRequestPreVote).then_some(message.term);
             let answers = [MessageType::MsgAppendResponse, MessageType::MsgHeartbeatResponse];
             let led = self.leads(to).filter(|_| answers.contains(&message.get_msg_type()));

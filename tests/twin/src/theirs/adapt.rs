@@ -84,6 +84,15 @@ impl Theirs {
         });
     }
 
+    /// Whether one that asks for votes is told that a leader lives, by a message that brings no entry.
+    pub(super) fn note_told(&mut self, from: usize, to: usize, message: &Message) {
+        let is_word = message.get_msg_type() == MessageType::MsgAppend && message.entries.is_empty();
+        let is_present = self.leads(from) == Some(message.term) && self.term(to) <= Some(message.term);
+        if is_word && is_present && self.asks(to) {
+            self.told.insert(to);
+        }
+    }
+
     /// Who stands has heard all that do not lead, as ours.
     pub(super) fn hear_all(&mut self, node: usize) {
         for other in (0..self.nodes.len()).filter(|n| *n != node) {
