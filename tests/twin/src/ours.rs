@@ -144,9 +144,9 @@ impl Ours {
         let out = what(raft, host.now);
         let ready = raft.take_ready();
         let stands = raft.role() == Role::PreCandidate && role != Role::PreCandidate;
-        if stands && role == Role::Candidate && self.overtaken == Some(node) {
-            self.signs.insert(Rule::Overtaken);
-        } else if stands && self.standing != Some(node) {
+        // A candidate that is overtaken by a term, of one whose log is shorter, stands again at once.
+        let is_overtaken = role == Role::Candidate && self.overtaken == Some(node);
+        if stands && !is_overtaken && self.standing != Some(node) {
             self.watch
                 .broken
                 .push(format!("node {node} stands, though the script let no time-out of it run out"));
