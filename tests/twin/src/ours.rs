@@ -140,13 +140,14 @@ impl Ours {
         let host = &mut self.nodes[node];
         let raft = host.raft.as_mut()?;
         let before = is_on().then(|| state(raft));
-        let role = raft.role();
+        let (role, term) = (raft.role(), raft.term());
         let out = what(raft, host.now);
         let ready = raft.take_ready();
-        let stands = raft.role() == Role::PreCandidate && role != Role::PreCandidate;
-        // A candidate that is overtaken by a term, of one whose log is shorter, stands again at once.
-        let is_overtaken = role == Role::Candidate && self.overtaken == Some(node);
-        if stands && !is_overtaken && self.standing != Some(node) {
+        let stands = raft.role() == Role::PreCandidate && (role, term) != (Role::PreCandidate, raft.term());
+        let asked = matches!(role, Role::PreCandidate | Role::Candidate);
+        if stands && asked && self.overtaken == Some(node) {
+            self.signs.insert(Rule::Overtaken);
+        } else if stands && self.standing != Some(node) {
             self.watch
                 .broken
                 .push(format!("node {node} stands, though the script let no time-out of it run out"));
@@ -246,7 +247,8 @@ impl Ours {
         }
         for leader in leaders {
             for other in (0..self.nodes.len()).filter(|n| *n != leader) {
-                if self.leads(leader).is_some() {
+                // There they are answers to the leader's.
+                if self.leads(leader).is_some() && self.net.is_open(leader, other) {
                     self.beat(other, leader);
                 }
             }

@@ -33,6 +33,9 @@ pub enum Rule {
     /// A promise to a leader lasts for its time, also at who voted in a hand-over of that leader or led itself; there it ends
     /// with the term.
     PromiseLasts,
+    /// A candidate that a higher term overtakes, of one whose log is shorter, stands again at once; there it waits for its
+    /// next time-out.
+    Overtaken,
     /// A leader says at other moments what is committed, and looks where the logs agree. Who asks for votes and gets such a
     /// message, which brings no entry, follows again.
     Told,
@@ -40,7 +43,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 9] = [
+    pub const ALL: [Rule; 10] = [
         Rule::VotersAtAppend,
         Rule::SentAgain,
         Rule::NewLeader,
@@ -49,6 +52,7 @@ impl Rule {
         Rule::EmptyLog,
         Rule::KnownTerm,
         Rule::PromiseLasts,
+        Rule::Overtaken,
         Rule::Told,
     ];
 
@@ -62,6 +66,7 @@ impl Rule {
             Rule::NobodyHeard => "who hears no quorum does not ask for votes",
             Rule::KnownTerm => "a pre-vote is for a newer term only",
             Rule::PromiseLasts => "a promise lasts for its time",
+            Rule::Overtaken => "an overtaken candidate stands again at once",
             Rule::Told => "who asks is told at another moment that a leader lives",
             Rule::EmptyLog => "who has nothing does not stand where another has the log",
         }

@@ -122,6 +122,9 @@ impl Both<'_> {
         if std::mem::take(&mut self.ours.told) != std::mem::take(&mut self.theirs.told) {
             signs.insert(Rule::Told);
         }
+        if std::mem::take(&mut self.theirs.is_late) {
+            signs.insert(Rule::LatePromise);
+        }
         let apart = Apart::now(&self.ours, &self.theirs, nodes, signs);
         let differ = format!("{:?} {:?}", apart.parts, apart.signs).replace("{}", "");
         let line = format!("{step:<28} | {:<28} | {:<28} | {differ}", state(&self.ours), state(&self.theirs));

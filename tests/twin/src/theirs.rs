@@ -75,6 +75,8 @@ pub struct Theirs {
     heard: BTreeSet<(usize, usize)>,
     /// Who asked for votes, since this was last taken, and got a message without entries of one that leads.
     pub told: BTreeSet<usize>,
+    /// Since this was last taken, a message of one that leads no more came to somebody.
+    pub is_late: bool,
     /// The term of the pre-vote that is being answered.
     asked: Option<u64>,
     /// Leaders that are no voters any more and hand over: node and term.
@@ -141,6 +143,7 @@ impl Theirs {
             tokens: BTreeMap::new(),
             heard: BTreeSet::new(),
             told: BTreeSet::new(),
+            is_late: false,
             asked: None,
             leaving: BTreeSet::new(),
         };

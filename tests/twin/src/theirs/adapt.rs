@@ -84,11 +84,14 @@ impl Theirs {
         });
     }
 
-    /// Whether one that asks for votes is told that a leader lives, by a message that brings no entry.
+    /// Whether one that asks for votes is told that a leader lives, by a message that brings no entry; or anybody, too late.
     pub(super) fn note_told(&mut self, from: usize, to: usize, message: &Message) {
-        let is_word = message.get_msg_type() == MessageType::MsgAppend && message.entries.is_empty();
-        let is_present = self.leads(from) == Some(message.term) && self.term(to) <= Some(message.term);
-        if is_word && is_present && self.asks(to) {
+        if message.get_msg_type() != MessageType::MsgAppend || self.term(to) > Some(message.term) {
+            return;
+        }
+        if self.leads(from) != Some(message.term) {
+            self.is_late = true;
+        } else if message.entries.is_empty() && self.asks(to) {
             self.told.insert(to);
         }
     }
