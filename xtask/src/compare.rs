@@ -15,6 +15,7 @@ const SCHEDULES: u64 = 10_000;
 #[command(after_help = "Examples:\n  \
     cargo xtask compare --schedules 100000     a batch on all cores; ends with `N schedules, D differences`\n  \
     cargo xtask compare --seed 42              one schedule, both implementations side by side\n  \
+    cargo xtask compare --hops 42              the same, with each message and what each node believes\n  \
     cargo xtask compare --sabotage all         our core broken on purpose, rule by rule: each must be seen")]
 pub struct Options {
     /// Schedules to compare.
@@ -26,6 +27,9 @@ pub struct Options {
     /// Only this one, step by step.
     #[arg(long, conflicts_with = "sabotage")]
     seed: Option<u64>,
+    /// Only this one, message by message.
+    #[arg(long, conflicts_with_all = ["sabotage", "seed"])]
+    hops: Option<u64>,
     /// With this rule of our core broken, or `all` of them, one after the other.
     #[arg(long)]
     sabotage: Option<String>,
@@ -34,10 +38,11 @@ pub struct Options {
 /// Builds, then runs `ha-twin`.
 pub fn command(options: &Options) -> Result<bool> {
     let mut words = vec!["--start".to_owned(), options.start.to_string()];
-    match (options.seed, &options.sabotage) {
-        (Some(seed), _) => words.extend(["--seed".into(), seed.to_string()]),
-        (None, Some(name)) => words.extend(["--sabotage".into(), name.clone()]),
-        (None, None) => words.extend(["--schedules".into(), options.schedules.to_string()]),
+    match (options.seed, options.hops, &options.sabotage) {
+        (Some(seed), _, _) => words.extend(["--seed".into(), seed.to_string()]),
+        (None, Some(seed), _) => words.extend(["--hops".into(), seed.to_string()]),
+        (None, None, Some(name)) => words.extend(["--sabotage".into(), name.clone()]),
+        (None, None, None) => words.extend(["--schedules".into(), options.schedules.to_string()]),
     }
     run(&built()?, &words)
 }

@@ -3,10 +3,14 @@
 //! What is set so that both stand, vote and forget at the same steps, with the reason beside it:
 //! - Time passes only where the script lets it. A node whose time-out runs out jumps ahead by its own clock, past every
 //!   wait of its own; the others' promises stay.
-//! - Only leaders, and who stands, hear beats of all: without a quorum heard nobody else stands by itself.
+//! - Only leaders, and who stands, hear beats of all, and nobody a leader of the past: without a quorum heard nobody else
+//!   stands by itself. That none does is checked.
+//! - Beats to a leader answer its own: there they are answers.
 //! - Beats name no missed voters: the preference among candidates ([`ha_consensus`]'s `hearing`) has no twin.
 //! - A beat comes with the leader's entries, and one with the answer: there each message promises, here only beats do.
 //! - A start takes longer than a node's wait before its first vote.
+
+mod signs;
 
 use crate::net::{Link, Net};
 use crate::rules::Rule;
@@ -86,19 +90,6 @@ fn number(node: &NodeId) -> usize {
     usize::from(node.as_str().as_bytes()[0] - b'a')
 }
 
-/// What a node believes, in a line.
-fn state(raft: &Raft<u64>) -> String {
-    let leader = raft.leader().map(number);
-    let (role, term, last, hard) = (raft.role(), raft.term(), raft.last_log(), raft.hard_state());
-    let voted = hard.voted_for.as_ref().map(number);
-    format!(
-        "{role:?} in {term}, vote {voted:?}, leader {leader:?}, log to {}/{}, commit {}",
-        last.index,
-        last.term,
-        raft.commit_index()
-    )
-}
-
 impl Ours {
     /// `voters` of `nodes`, all empty.
     pub fn new(nodes: usize, voters: usize) -> Self {
@@ -139,7 +130,7 @@ impl Ours {
     fn input<T>(&mut self, node: usize, what: impl FnOnce(&mut Raft<u64>, BootNs) -> T) -> Option<T> {
         let host = &mut self.nodes[node];
         let raft = host.raft.as_mut()?;
-        let before = is_on().then(|| state(raft));
+        let before = is_on().then(|| signs::state(raft));
         let (role, term) = (raft.role(), raft.term());
         let out = what(raft, host.now);
         let ready = raft.take_ready();
@@ -152,8 +143,8 @@ impl Ours {
                 .broken
                 .push(format!("node {node} stands, though the script let no time-out of it run out"));
         }
-        if before.is_some_and(|before| before != state(raft)) {
-            say(|| format!("  ours   {node}: {}", state(raft)));
+        if before.is_some_and(|before| before != signs::state(raft)) {
+            say(|| format!("  ours   {node}: {}", signs::state(raft)));
         }
         if raft.is_leader() {
             self.watch.leads(raft.term().0, node);
@@ -181,38 +172,6 @@ impl Ours {
             let id = persist.id;
             self.nodes[node].disk.write(persist);
             self.input(node, |raft, now| raft.persisted(now, id));
-        }
-    }
-
-    /// What there goes otherwise, of a message that arrives.
-    fn note_signs(&mut self, from: usize, to: usize, message: &Message<u64>) {
-        let Some(raft) = &self.nodes[to].raft else { return };
-        let (here, end) = (raft.term().0, raft.last_log());
-        match &message.body {
-            Body::Append { .. } | Body::Chunk { .. } if self.leads(from) != Some(message.term.0) => {
-                self.signs.insert(Rule::LatePromise);
-            }
-            Body::Append { entries, .. } if entries.is_empty() && self.asks(to) && here <= message.term.0 => {
-                self.told.insert(to);
-            }
-            Body::PreVote { last, .. } | Body::Vote { last, .. } => {
-                let (is_vote, asked) = match message.body {
-                    Body::PreVote { for_term, .. } => (false, for_term.0),
-                    _ => (true, message.term.0),
-                };
-                if !is_vote && asked <= here {
-                    self.signs.insert(Rule::KnownTerm);
-                }
-                if last.index.0 == 0
-                    && self.nodes.iter().flat_map(|n| &n.raft).any(|raft| raft.last_log().index.0 > 0)
-                {
-                    self.signs.insert(Rule::EmptyLog);
-                }
-                if asked > here && *last >= end && raft.leader().is_none() && self.is_bound(to) {
-                    self.signs.insert(Rule::PromiseLasts);
-                }
-            }
-            _ => {}
         }
     }
 
@@ -434,20 +393,11 @@ impl Twin for Ours {
     }
 
     fn questions(&self) -> Vec<(usize, usize, Question)> {
-        let question = |body: &Body<u64>| match body {
-            Body::PreVote { .. } => Some(Question::PreVote),
-            Body::PreVoteReply { granted, .. } => granted.then_some(Question::WouldVote),
-            Body::Vote { .. } => Some(Question::Vote),
-            Body::VoteReply { granted } => granted.then_some(Question::Voted),
-            Body::TransferNow { .. } => Some(Question::Stand),
-            Body::Append { .. }
-            | Body::AppendAck { .. }
-            | Body::AppendReject { .. }
-            | Body::Chunk { .. }
-            | Body::ChunkAck { .. } => None,
-        };
-        let mut all: Vec<_> =
-            self.net.all().filter_map(|(from, to, m)| Some((*from, *to, question(&m.body)?))).collect();
+        let mut all: Vec<_> = self
+            .net
+            .all()
+            .filter_map(|(from, to, m)| Some((*from, *to, signs::question(&m.body)?)))
+            .collect();
         all.sort_unstable();
         all
     }

@@ -4,6 +4,7 @@
 //! replaced by one that never runs out, but where the script says so.
 
 mod adapt;
+mod words;
 
 use crate::net::{Link, Net};
 use crate::trace::{is_on, say};
@@ -17,6 +18,7 @@ use raft::prelude::{
 use raft::storage::MemStorage;
 use raft::{Config, RawNode, StateRole};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use words::{is_beat, question, state, words};
 
 /// Ticks of an election time-out.
 const ELECTION: usize = 10;
@@ -91,32 +93,6 @@ fn id(node: usize) -> u64 {
 
 fn number(id: u64) -> usize {
     usize::try_from(id - 1).expect("nodes are few")
-}
-
-/// What a node believes, in a line.
-fn state(raw: &RawNode<MemStorage>) -> String {
-    let (raft, log) = (&raw.raft, &raw.raft.raft_log);
-    let (last, commit) = (format!("{}/{}", log.last_index(), log.last_term()), log.committed);
-    let number = |id: u64| (id > 0).then(|| number(id));
-    let (voted, leader) = (number(raft.vote), number(raft.leader_id));
-    format!(
-        "{:?} in {}, vote {voted:?}, leader {leader:?}, log to {last}, commit {commit}",
-        raft.state, raft.term
-    )
-}
-
-/// What our core has beats for.
-fn is_beat(m: &Message) -> bool {
-    matches!(m.get_msg_type(), MessageType::MsgHeartbeat | MessageType::MsgHeartbeatResponse)
-}
-
-/// A message, in a line.
-fn words(m: &Message) -> String {
-    let (kind, entries) = (m.get_msg_type(), m.entries.len());
-    format!(
-        "{} {kind:?} index {} of {}, {entries} entries, commit {}, reject {}",
-        m.term, m.index, m.log_term, m.commit, m.reject
-    )
 }
 
 impl Theirs {
@@ -446,14 +422,6 @@ impl Twin for Theirs {
     }
 
     fn questions(&self) -> Vec<(usize, usize, Question)> {
-        let question = |m: &Message| match m.get_msg_type() {
-            MessageType::MsgRequestPreVote => Some(Question::PreVote),
-            MessageType::MsgRequestPreVoteResponse => (!m.reject).then_some(Question::WouldVote),
-            MessageType::MsgRequestVote => Some(Question::Vote),
-            MessageType::MsgRequestVoteResponse => (!m.reject).then_some(Question::Voted),
-            MessageType::MsgTimeoutNow => Some(Question::Stand),
-            _ => None,
-        };
         let mut all: Vec<_> =
             self.net.all().filter_map(|(from, to, m)| Some((*from, *to, question(m)?))).collect();
         all.sort_unstable();
