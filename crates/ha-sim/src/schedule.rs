@@ -26,6 +26,9 @@ pub const LIFE_MS: u64 = 125_000;
 /// The first fault comes when something runs, or would have to.
 const QUIET_MS: u64 = 5_000;
 
+/// So many lives of a hundred begin with a node that loses its power whenever it is back.
+const BOOT_LOOPS: u64 = 5;
+
 /// So many acts of a hundred are followed by one that leaves a node behind.
 const LAGGARDS: u64 = 5;
 
@@ -80,6 +83,9 @@ impl Schedule {
         let mut entries = vec![];
         let mut at_ms =
             if rng.percent(15) { rng.range(0, QUIET_MS) } else { QUIET_MS + rng.range(20_000, 28_000) };
+        if rng.percent(BOOT_LOOPS) {
+            at_ms += loop_boots(rng, shape, at_ms, &mut entries);
+        }
         while at_ms < LIFE_MS {
             if let Some(act) = draw(rng, shape, &taste) {
                 let again = if let Act::When(Moment::Joined, off) = &act {
@@ -97,6 +103,15 @@ impl Schedule {
         }
         Self(entries)
     }
+}
+
+/// A node loses its power each time it is back, while nothing else happens (S9). How long that takes, in milliseconds.
+fn loop_boots(rng: &mut Rng, shape: &Shape, at_ms: u64, entries: &mut Vec<Entry>) -> u64 {
+    let off = Act::PowerOff(Who::Node(rng.pick(&shape.nodes).name.clone()));
+    let again = Act::When(Moment::Joined, Box::new(off.clone()));
+    entries.push(Entry { at_ms, act: off });
+    entries.extend(std::iter::repeat_n(Entry { at_ms, act: again }, BOOT_LOOP));
+    60_000
 }
 
 /// One misses what the others write, and is back when the leader loses its power: it may stand, and must not win. How long it
