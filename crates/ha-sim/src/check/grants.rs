@@ -40,9 +40,8 @@ impl World {
     /// A heartbeat of `from` was taken.
     pub(crate) fn note_heard(&mut self, from: &NodeId, session: SessionId, sent_at: BootNs) {
         let newest = self.ledger.heard_of.entry(from.clone()).or_insert((session, sent_at));
-        if newest.0 != session || newest.1 < sent_at {
-            *newest = (session, sent_at);
-        }
+        // Sessions of a host are numbered upwards: a late word of one that is over says nothing of this one.
+        *newest = (*newest).max((session, sent_at));
     }
 
     /// S4: a grant ends T_grant after what it answers was sent.
