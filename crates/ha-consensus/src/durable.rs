@@ -1,7 +1,8 @@
 //! What is written, what is being written, and what waits for a write (S16).
 //!
 //! Must not know: why anything is written. Invariants: writes complete in order; a held message leaves only when
-//! every write handed out (or due) when it was made is durable; after a failed write nothing held ever leaves.
+//! every write handed out (or due) when it was made is durable; after a failed write nothing held ever leaves; the same
+//! words to the same receiver are held once, however often they were asked for (S13).
 
 use crate::log::{Entry, Log, Snapshot};
 use crate::message::Message;
@@ -49,7 +50,7 @@ pub(crate) struct Durable<P> {
     pub(crate) failed: bool,
 }
 
-impl<P: Clone> Durable<P> {
+impl<P: Clone + PartialEq> Durable<P> {
     pub(crate) fn new(last: Index, hard: HardState) -> Self {
         Self {
             pending: VecDeque::new(),
@@ -77,7 +78,12 @@ impl<P: Clone> Durable<P> {
 
     /// Sends once every write due now is durable.
     pub(crate) fn hold(&mut self, to: NodeId, message: Message<P>) {
-        self.held.push((to, message));
+        let words = (to, message);
+        // While a disk stands still the leader asks again and again.
+        let is_held = |held: &Addressed<P>| held.contains(&words);
+        if !is_held(&self.held) && !self.pending.iter().any(|p| is_held(&p.held)) {
+            self.held.push(words);
+        }
     }
 
     /// Sends at once: depends on no write.
@@ -204,5 +210,40 @@ impl<P: Clone> Durable<P> {
     /// Where writes continue after a fresh start: everything at or before `base` is in the snapshot.
     pub(crate) fn start_with(&mut self, snapshot: Snapshot) {
         self.snapshot = Some(snapshot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Body, Identity, Mark};
+    use ha_model::{SessionId, StoreId, Term};
+
+    fn reply(granted: bool) -> Message<u8> {
+        let mark = Mark { term: Term(1), index: Index(0) };
+        let (promised, regressed) = (Index(0), false);
+        let identity =
+            Identity { store: StoreId(1), session: SessionId(1), restored: mark, promised, regressed };
+        Message { term: Term(1), identity, body: Body::VoteReply { granted } }
+    }
+
+    #[test]
+    fn s13_an_answer_that_waits_for_a_hanging_disk_is_held_once() {
+        let (leader, other) = (NodeId::from("a"), NodeId::from("b"));
+        let log = Log::after(crate::log::LogPos::default());
+        let mut durable = Durable::new(Index(0), HardState::default());
+        durable.touch();
+        let mut write = None;
+        for _ in 0..100 {
+            durable.hold(leader.clone(), reply(true));
+            durable.hold(other.clone(), reply(true));
+            durable.hold(leader.clone(), reply(false));
+            let (persist, free) = durable.flush(&HardState::default(), &log, Vec::new, false);
+            write = write.or(persist.map(|p| p.id));
+            assert!(free.is_empty(), "nothing leaves before the write");
+        }
+        durable.confirmed(write.expect("a write"));
+        let (_, free) = durable.flush(&HardState::default(), &log, Vec::new, false);
+        assert_eq!(free, [(leader.clone(), reply(true)), (other, reply(true)), (leader, reply(false))]);
     }
 }
