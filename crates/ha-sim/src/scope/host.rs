@@ -222,15 +222,7 @@ impl Host {
         self.daemon_at = None;
         let session = SessionId((self.sessions << 96) | (u128::from(self.at) + 1));
         let (config, store) = (&cluster.config, &self.disk.stored);
-        let votes = match &store.snapshot {
-            None => ha_consensus::Restored::Fresh { voters: config.voters(), learners: config.learners() },
-            Some(snapshot) => ha_consensus::Restored::Intact {
-                hard: store.hard.clone(),
-                snapshot: snapshot.clone(),
-                log: store.log.values().cloned().collect(),
-                peers: store.peers.clone(),
-            },
-        };
+        let votes = store.restored(config);
         let setup = ha_core::Setup {
             me: cluster.name(self.at).clone(),
             incarnation: self.incarnation(),

@@ -157,15 +157,7 @@ impl World {
         host.last_session = session;
         host.incarnation = Incarnation((host.boots << 100) | index);
         let store = &host.disk.stored;
-        let votes = match &store.snapshot {
-            None => ha_consensus::Restored::Fresh { voters: config.voters(), learners: config.learners() },
-            Some(snapshot) => ha_consensus::Restored::Intact {
-                hard: store.hard.clone(),
-                snapshot: snapshot.clone(),
-                log: store.log.values().cloned().collect(),
-                peers: store.peers.clone(),
-            },
-        };
+        let votes = store.restored(&config);
         let setup = Setup {
             me: id.clone(),
             incarnation: host.incarnation,

@@ -1,8 +1,8 @@
 //! A host's disk at the level of whole writes: what was acknowledged is there after a crash, what was not may be lost.
 
 use crate::act;
-use ha_consensus::{HardState, Mark, PeerMemory, Persist, Snapshot};
-use ha_model::{EffectId, LogEntry, PlanId, StoreId, Term};
+use ha_consensus::{HardState, Mark, PeerMemory, Persist, Restored, Snapshot};
+use ha_model::{ClusterConfig, EffectId, LogEntry, PlanId, StoreId, Term};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What it holds.
@@ -37,6 +37,17 @@ pub struct Disk {
     pub has_failed: bool,
     /// Since when the write that failed was to be done: it is never done, and heartbeats say so.
     pub failed_since: Option<u64>,
+}
+
+impl Stored {
+    /// What a daemon finds at its start.
+    pub fn restored(&self, config: &ClusterConfig) -> Restored<LogEntry> {
+        let Some(snapshot) = self.snapshot.clone() else {
+            return Restored::Fresh { voters: config.voters(), learners: config.learners() };
+        };
+        let log = self.log.values().cloned().collect();
+        Restored::Intact { hard: self.hard.clone(), snapshot, log, peers: self.peers.clone() }
+    }
 }
 
 impl Disk {

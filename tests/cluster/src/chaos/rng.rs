@@ -1,6 +1,7 @@
 //! What a life draws from: SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 //!
-//! Must not know: what is drawn. The same seed and life give the same draws on every machine.
+//! Must not know: what is drawn. The same seed and life give the same draws on every machine. Its own, though the votes have
+//! the like: who judges daemons from outside uses none of their code.
 
 /// The generator.
 #[derive(Debug, Clone)]
