@@ -182,6 +182,9 @@ pub enum Entry {
         /// The proof.
         proof: FenceProof,
     },
+    /// Whatever ends by time alone has ended at the entry's time: a move that was wished until then, a failure that
+    /// counted for so long.
+    Expired,
 }
 
 /// What a node says of one instance, with the failures it counted.

@@ -2,7 +2,7 @@
 //! `hactl` and golden files show the same.
 
 use crate::fence::{Evidence, FenceReason};
-use crate::ids::{DeviceId, Incarnation, Index, InstanceId, NodeId, Term};
+use crate::ids::{DeviceId, Incarnation, Index, InstanceId, NodeId, ResourceId, Term};
 use crate::log::{FenceMarks, LostReason};
 use crate::time::WallMs;
 use serde::{Deserialize, Serialize};
@@ -211,6 +211,20 @@ pub enum Notice {
         /// Sentence.
         text: String,
     },
+    /// A move was wished until now.
+    MoveEnded {
+        /// Resource.
+        resource: ResourceId,
+        /// Where it was to run.
+        to: NodeId,
+    },
+    /// No failure of it counts there any more: all are old enough.
+    FailuresExpired {
+        /// Resource.
+        resource: ResourceId,
+        /// Where.
+        node: NodeId,
+    },
 }
 
 /// A notice in its place and time.
@@ -251,7 +265,9 @@ impl Notice {
             | Notice::Stopping { .. }
             | Notice::Stopped { .. }
             | Notice::Failed { .. }
-            | Notice::StopFailed { .. } => "resource",
+            | Notice::StopFailed { .. }
+            | Notice::MoveEnded { .. }
+            | Notice::FailuresExpired { .. } => "resource",
             Notice::Local { .. } => "local",
         }
     }
@@ -286,7 +302,9 @@ impl Notice {
             | Notice::Running { .. }
             | Notice::Stopping { .. }
             | Notice::Stopped { .. }
-            | Notice::Asked { .. } => Level::Info,
+            | Notice::Asked { .. }
+            | Notice::MoveEnded { .. }
+            | Notice::FailuresExpired { .. } => Level::Info,
         }
     }
 
@@ -365,6 +383,10 @@ impl Notice {
             Notice::Asked { by, what } => format!("{what} (asked by {by})"),
             Notice::EntryVoid { index, why } => format!("log entry {index} without effect: {why}"),
             Notice::Local { text, .. } => text.clone(),
+            Notice::MoveEnded { resource, to } => format!("the move of {resource} to {to} has ended"),
+            Notice::FailuresExpired { resource, node } => {
+                format!("failures of {resource} on {node} no longer count")
+            }
         }
     }
 }

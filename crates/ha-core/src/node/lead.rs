@@ -30,6 +30,7 @@ pub(super) enum Key {
     Attempt(FenceId),
     Path(DeviceId, NodeId, NodeId),
     Power(NodeId),
+    Expired,
     Admin(u64),
 }
 
@@ -213,7 +214,8 @@ impl Node {
             | Entry::PowerOnEnded { .. }
             | Entry::MayRun { .. }
             | Entry::Leads { .. }
-            | Entry::Wish { .. } => {}
+            | Entry::Wish { .. }
+            | Entry::Expired => {}
             Entry::Observed { .. } => self.settle_in_flight(),
         }
     }
@@ -262,6 +264,7 @@ impl Node {
         }
         self.ask_for_reports(now);
         self.drive_paths(now);
+        self.end_what_expired(now);
         self.plan_if_due(now);
         self.drive_fences(now);
         self.drive_power(now);

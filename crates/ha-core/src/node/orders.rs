@@ -65,6 +65,13 @@ impl Node {
         }
     }
 
+    /// What has ended by our clock has ended for good: the next leader's may be behind it.
+    pub(super) fn end_what_expired(&mut self, now: Now) {
+        if self.state.has_expired(&self.config, now.wall) {
+            self.propose(now, Key::Expired, Entry::Expired);
+        }
+    }
+
     fn issue(&mut self, now: Now, action: &Action) {
         match (&action.kind, &action.instance) {
             (ActionKind::Fence { reason }, _) => self.request_fence(now, &action.node, reason.clone()),

@@ -141,7 +141,8 @@ impl Node {
             | Entry::MayRun { .. }
             | Entry::Observed { .. }
             | Entry::Leads { .. }
-            | Entry::Wish { .. } => return,
+            | Entry::Wish { .. }
+            | Entry::Expired => return,
         };
         self.life_applied.insert(node.clone(), now.boot);
     }

@@ -106,6 +106,7 @@ impl ClusterState {
                 self.apply_observed(node, (*incarnation, *session), *seq, *acted, instances, at)
             }
             Entry::Wish { origin, wish } => self.apply_wish(origin, wish),
+            Entry::Expired => Ok(self.apply_expired(at)),
         }
     }
 

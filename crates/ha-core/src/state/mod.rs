@@ -5,6 +5,7 @@
 
 mod apply;
 mod config_guard;
+mod expiry;
 mod fences;
 mod records;
 mod runs;

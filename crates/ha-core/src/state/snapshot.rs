@@ -238,18 +238,4 @@ impl ClusterState {
                 .collect(),
         }
     }
-
-    /// The next wall time at which a plan can change by time alone: a failure expires, a move ends.
-    #[must_use]
-    pub fn next_expiry(&self, config: &ClusterConfig, now: WallMs) -> Option<WallMs> {
-        let failures = self.failures.iter().flat_map(|(resource, by_node)| {
-            let age = config
-                .resources
-                .get(resource)
-                .map_or(0, |s| i64::try_from(s.failure_timeout.as_millis()).unwrap_or(i64::MAX));
-            by_node.values().flatten().map(move |f| WallMs(f.at.0.saturating_add(age)))
-        });
-        let moves = self.wishes.moves.values().map(|(_, until, _)| *until);
-        failures.chain(moves).filter(|t| *t > now).min()
-    }
 }

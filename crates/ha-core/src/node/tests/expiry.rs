@@ -69,3 +69,33 @@ fn a_move_of_what_does_not_run_says_both() {
     let wish = format!("; moved to beta by test on {by}; holds until {}", utc::seconds(until));
     assert!(why.ends_with(&wish), "{why}");
 }
+
+/// Whoever leads with a clock that is an hour behind.
+fn led_by_who_is_behind(world: &mut World) {
+    let next = world.names().into_iter().find(|n| *n != world.leader()).expect("three nodes");
+    world.clock_ahead_ms.insert(next.clone(), -3_600_000);
+    world.lead_by(next.as_str());
+    world.run(S);
+}
+
+#[test]
+fn a_move_that_has_ended_does_not_come_back_with_a_leader_whose_clock_is_behind() {
+    let mut world = formed();
+    move_to_beta(&mut world);
+    world.run(61 * S);
+    assert!(world.saw(|n| n.text() == "the move of web to beta has ended"));
+    led_by_who_is_behind(&mut world);
+    assert_eq!(row(&mut world, "web").why, None);
+}
+
+#[test]
+fn a_failure_that_is_forgotten_does_not_come_back_with_a_leader_whose_clock_is_behind() {
+    let mut world = World::that_forgets();
+    world.start_fails.insert("web".into());
+    world.run_until(10 * S, "a first failure", |w| w.log_of("try").len() == 1);
+    world.start_fails.clear();
+    world.run(62 * S);
+    assert_eq!(row(&mut world, "web").failures, [], "a minute old");
+    led_by_who_is_behind(&mut world);
+    assert_eq!(row(&mut world, "web").failures, []);
+}
