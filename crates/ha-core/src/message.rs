@@ -43,6 +43,11 @@ pub enum PeerMessage {
         /// The term.
         term: Term,
     },
+    /// The asked node does not lead, or what it proposed was surely not taken: nothing was done.
+    AdminNotTaken {
+        /// Number at the asking node.
+        id: u64,
+    },
 }
 
 /// An order to a node about one instance.

@@ -7,7 +7,8 @@ use super::lead::Key;
 use crate::effect::Effect;
 use crate::message::PeerMessage;
 use ha_model::{
-    AdminReply, AdminRequest, BootNs, DeviceId, Entry, Index, NodeId, Notice, Now, TimelineEvent, length,
+    AdminReply, AdminRequest, BootNs, DeviceId, Entry, Index, NodeId, Notice, Now, Term, TimelineEvent,
+    length,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,7 +28,8 @@ pub(super) const WAIT_TESTS: Duration = Duration::from_secs(60);
 /// Where an answer goes.
 #[derive(Clone, PartialEq, Debug, Hash)]
 pub(super) enum Asker {
-    Here(u64),
+    /// An operator at this node; however often leadership moves, the request is asked on for no longer than until then.
+    Here(u64, BootNs),
     There(NodeId, u64),
 }
 
@@ -40,14 +42,20 @@ pub(super) enum Wait {
     Election {
         who: String,
         request: AdminRequest,
+        /// Who said that it does not lead in this term: not asked again before the next.
+        but: Option<(NodeId, Term)>,
     },
     /// Our own first entry as leader, before which we do not know the newest state.
     Serving {
         who: String,
         request: AdminRequest,
     },
+    /// The entry that was proposed in this term.
     Applied {
         index: Index,
+        term: Term,
+        who: String,
+        request: AdminRequest,
         message: String,
     },
     Tests {
@@ -93,11 +101,6 @@ pub(super) enum Outcome {
     Testing(Vec<(DeviceId, NodeId, NodeId)>, Option<NodeId>),
 }
 
-/// The answer to what cannot be asked of this node any more.
-fn moved() -> AdminReply {
-    AdminReply::Unavailable { why: "leadership has just moved; ask again".to_owned() }
-}
-
 pub(super) fn refused(why: impl Into<String>, help: impl Into<String>) -> Outcome {
     let help: String = help.into();
     Outcome::Reply(AdminReply::Refused { why: why.into(), help: (!help.is_empty()).then_some(help) })
@@ -106,7 +109,7 @@ pub(super) fn refused(why: impl Into<String>, help: impl Into<String>) -> Outcom
 impl Node {
     pub(super) fn admin(&mut self, now: Now, id: u64, who: String, request: AdminRequest) {
         let who = format!("{who} on {}", self.setup.me);
-        let asker = Asker::Here(id);
+        let asker = Asker::Here(id, now.boot + WAIT);
         if self.serves() {
             return self.carry_out_request(now, asker, who, request);
         }
@@ -121,7 +124,7 @@ impl Node {
                 let own = self.own_view(now);
                 self.answer_alone(now, asker, request, own);
             }
-            None => self.wait_for_leader(now, asker, who, request),
+            None => self.wait_for_leader(now, asker, who, request, None),
         }
     }
 
@@ -139,7 +142,7 @@ impl Node {
         } else if self.raft.is_leader() {
             self.enlist(asker, Wait::Serving { who, request }, now.boot + WAIT_READ);
         } else {
-            self.answer(asker, moved());
+            self.not_taken(now, asker, who, request);
         }
     }
 
@@ -153,13 +156,10 @@ impl Node {
             if let Some(Pending { asker, wait: Wait::Serving { who, request }, .. }) =
                 self.desk.pending.remove(&id)
             {
-                match asker {
-                    asker if serves => self.carry_out_request(now, asker, who, request),
-                    Asker::Here(_) if is_question(&request) => {
-                        let own = self.own_view(now);
-                        self.answer_alone(now, asker, request, own);
-                    }
-                    asker => self.answer(asker, moved()),
+                if serves {
+                    self.carry_out_request(now, asker, who, request);
+                } else {
+                    self.not_taken(now, asker, who, request);
                 }
             }
         }
@@ -182,14 +182,13 @@ impl Node {
     }
 
     pub(super) fn carry_out_request(&mut self, now: Now, asker: Asker, who: String, request: AdminRequest) {
-        match self.execute(now, &who, request) {
+        match self.execute(now, &who, request.clone()) {
             Outcome::Reply(reply) => self.answer(asker, reply),
-            Outcome::Proposed(None, _) => {
-                let why = "the log takes no entries now (leadership may be moving); ask again".to_owned();
-                self.answer(asker, AdminReply::Unavailable { why });
-            }
+            Outcome::Proposed(None, _) => self.not_taken(now, asker, who, request),
             Outcome::Proposed(Some(index), message) => {
-                self.enlist(asker, Wait::Applied { index, message }, now.boot + WAIT);
+                let term = self.raft.term();
+                let wait = Wait::Applied { index, term, who, request, message };
+                self.enlist(asker, wait, now.boot + WAIT);
             }
             Outcome::Testing(keys, node) => {
                 self.enlist(asker, Wait::Tests { keys, node }, now.boot + WAIT_TESTS);
@@ -199,7 +198,7 @@ impl Node {
 
     pub(super) fn answer(&mut self, asker: Asker, reply: AdminReply) {
         match asker {
-            Asker::Here(id) => self.out.push(Effect::AdminReply { id, reply: Box::new(reply) }),
+            Asker::Here(id, _) => self.out.push(Effect::AdminReply { id, reply: Box::new(reply) }),
             Asker::There(node, id) => self.send(&node, PeerMessage::AdminReply { id, reply }),
         }
     }
@@ -208,10 +207,11 @@ impl Node {
         self.pass_on_the_waiting(now);
         self.serve_the_early(now);
         self.leave_silent_leaders(now);
+        self.leave_what_was_replaced(now);
         let mut done = Vec::new();
         for (id, pending) in &self.desk.pending {
             let reply = match &pending.wait {
-                Wait::Applied { index, message } if self.applied >= *index => {
+                Wait::Applied { index, message, .. } if self.applied >= *index => {
                     Some(self.reply_applied(*index, message))
                 }
                 Wait::Tests { keys, node } if keys.iter().all(|k| !self.is_test_open(k)) => {
@@ -241,21 +241,33 @@ impl Node {
         }
     }
 
-    /// This node leads no more: whether what it proposed commits is not known, and another entry may come to stand
-    /// at its index.
-    pub(super) fn desk_is_deposed(&mut self) {
-        let is_open = |p: &Pending| matches!(p.wait, Wait::Applied { .. });
-        let open: Vec<_> = self
-            .desk
-            .pending
-            .iter()
-            .filter(|(_, p)| is_open(p))
-            .map(|(id, p)| (*id, p.asker.clone()))
-            .collect();
-        for (id, asker) in open {
-            self.desk.pending.remove(&id);
-            let why = "leadership has just moved; what was asked may still happen: look at hactl timeline";
-            self.answer(asker, AdminReply::Unavailable { why: why.to_owned() });
+    /// What was proposed and of which it is known now that it was not taken, or will not be known: another entry stands
+    /// at its index, or a snapshot covers it. While that is not known a deposed leader waits: its entry may commit yet.
+    fn leave_what_was_replaced(&mut self, now: Now) {
+        let mut over = Vec::new();
+        for (id, pending) in &self.desk.pending {
+            let Wait::Applied { index, term, .. } = &pending.wait else { continue };
+            if self.applied < *index {
+                continue;
+            }
+            let stands = self.raft.term_at(*index).or_else(|| self.lead.as_ref().map(|l| l.term));
+            if stands != Some(*term) {
+                over.push((*id, stands.is_some()));
+            }
+        }
+        for (id, is_replaced) in over {
+            let Some(Pending { asker, wait: Wait::Applied { who, request, .. }, .. }) =
+                self.desk.pending.remove(&id)
+            else {
+                continue;
+            };
+            if is_replaced {
+                self.not_taken(now, asker, who, request);
+            } else {
+                let why =
+                    "leadership has just moved; what was asked may have happened: look at hactl timeline";
+                self.answer(asker, AdminReply::Unavailable { why: why.to_owned() });
+            }
         }
     }
 

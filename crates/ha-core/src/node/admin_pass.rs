@@ -7,7 +7,7 @@ use super::Node;
 use super::admin::{Asker, Pending, WAIT, WAIT_READ, WAIT_TESTS, Wait};
 use super::alone::is_question;
 use crate::message::PeerMessage;
-use ha_model::{AdminReply, AdminRequest, BootNs, NodeId, Now, OwnView, length};
+use ha_model::{AdminReply, AdminRequest, BootNs, NodeId, Now, OwnView, Term, length};
 use std::time::Duration;
 
 /// A request that the leader has.
@@ -58,13 +58,34 @@ impl Node {
 
     /// An order that comes while nobody leads waits: an election fits into a grant. Without a quorum, or with a leader that
     /// others hear and we do not, there is nothing to wait for.
-    pub(super) fn wait_for_leader(&mut self, now: Now, asker: Asker, who: String, request: AdminRequest) {
-        let is_led = self.leader_now(now).is_some_and(|leader| self.speaks_to(now, leader).is_some());
-        if self.is_without_quorum(now) || is_led {
-            let why = self.why_no_leader(now);
+    pub(super) fn wait_for_leader(
+        &mut self,
+        now: Now,
+        asker: Asker,
+        who: String,
+        request: AdminRequest,
+        but: Option<(NodeId, Term)>,
+    ) {
+        // Whoever said that it does not lead may still be heard as the leader.
+        let is_led =
+            but.is_none() && self.leader_now(now).is_some_and(|leader| self.speaks_to(now, leader).is_some());
+        let mut until = now.boot + self.config.timing.t_grant;
+        if let Asker::Here(_, end) = &asker {
+            until = until.min(*end);
+        }
+        if self.is_without_quorum(now) || is_led || now.boot >= until {
+            let why = self.why_not_taken(now);
             return self.answer(asker, AdminReply::Unavailable { why });
         }
-        self.enlist(asker, Wait::Election { who, request }, now.boot + self.config.timing.t_grant);
+        self.enlist(asker, Wait::Election { who, request, but }, until);
+    }
+
+    fn why_not_taken(&self, now: Now) -> String {
+        if self.raft.is_leader() {
+            "the log takes no entries now: nothing was done; ask again".to_owned()
+        } else {
+            self.why_no_leader(now)
+        }
     }
 
     /// Orders that wait for somebody to lead: to us, to whom leads now, or back.
@@ -73,29 +94,64 @@ impl Node {
         let waiting: Vec<u64> =
             self.desk.pending.iter().filter(|(_, p)| waits(p)).map(|(id, _)| *id).collect();
         for id in waiting {
-            let leader = self.raft.leader().filter(|l| self.is_reachable(now, l)).cloned();
-            let is_led = self.raft.is_leader() || leader.is_some();
-            let is_over = |p: &Pending| now.boot >= p.until || self.is_without_quorum(now);
-            if !is_led && !self.desk.pending.get(&id).is_some_and(is_over) {
+            let Some(Pending { wait: Wait::Election { but, .. }, until, .. }) = self.desk.pending.get(&id)
+            else {
+                continue;
+            };
+            let term = self.raft.term();
+            let is_new = |l: &NodeId| but.as_ref().is_none_or(|(by, of)| by != l || *of != term);
+            let leader = self.raft.leader().filter(|l| is_new(l) && self.is_reachable(now, l)).cloned();
+            let leads = self.raft.is_leader() && is_new(&self.setup.me);
+            let is_led = leads || leader.is_some();
+            if !is_led && now.boot < *until && !self.is_without_quorum(now) {
                 continue;
             }
-            let Some(Pending { asker, wait: Wait::Election { who, request }, .. }) =
+            let Some(Pending { asker, wait: Wait::Election { who, request, .. }, .. }) =
                 self.desk.pending.remove(&id)
             else {
                 continue;
             };
             match leader {
-                _ if self.serves() => self.carry_out_request(now, asker, who, request),
-                _ if self.raft.is_leader() => {
+                _ if leads && self.serves() => self.carry_out_request(now, asker, who, request),
+                _ if leads => {
                     self.enlist(asker, Wait::Serving { who, request }, now.boot + WAIT_READ);
                 }
                 Some(leader) => self.pass_on(now, asker, &leader, who, request),
                 None => {
-                    let why = self.why_no_leader(now);
+                    let why = self.why_not_taken(now);
                     self.answer(asker, AdminReply::Unavailable { why });
                 }
             }
         }
+    }
+
+    /// Surely nothing was done: whoever leads now is asked, or next.
+    pub(super) fn not_taken(&mut self, now: Now, asker: Asker, who: String, request: AdminRequest) {
+        match asker {
+            Asker::There(node, id) => self.send(&node, PeerMessage::AdminNotTaken { id }),
+            Asker::Here(..) if is_question(&request) => {
+                let own = self.own_view(now);
+                self.answer_alone(now, asker, request, own);
+            }
+            Asker::Here(..) => {
+                let but = Some((self.setup.me.clone(), self.raft.term()));
+                self.wait_for_leader(now, asker, who, request, but);
+            }
+        }
+    }
+
+    /// Whom we took for the leader says that it did nothing.
+    pub(super) fn admin_not_taken(&mut self, now: Now, id: u64) {
+        let Some(Pending { asker, wait: Wait::Leader(passed), until }) = self.desk.pending.remove(&id) else {
+            return;
+        };
+        if passed.is_question() {
+            let why = format!("{} leads no more", passed.leader);
+            return self.ask_again(now, asker, passed, until, why);
+        }
+        let Passed { leader, who, request, .. } = passed;
+        let but = Some((leader, self.raft.term()));
+        self.wait_for_leader(now, asker, who, request, but);
     }
 
     fn hand_on(&mut self, asker: Asker, passed: Passed, until: BootNs) {

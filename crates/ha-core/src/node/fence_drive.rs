@@ -55,6 +55,9 @@ impl Node {
         for (id, executor) in orphans {
             self.cancel_cut(now, id, &executor);
         }
+        if let Some(lead) = &mut self.lead {
+            lead.jobs.retain(|_, (_, job)| !job.is_idle(|id| self.state.fences.contains_key(id)));
+        }
         for (id, record) in open {
             let Some(lead) = &mut self.lead else { return };
             let clock = lead.fences.entry(id).or_insert_with(|| FenceClock::wait_until(now.boot)).clone();
@@ -126,7 +129,7 @@ impl Node {
             Job::Cut { .. } | Job::Test { .. } | Job::PowerOn { .. } => None,
         });
         if let Some(target) = of_it {
-            let job = Job::Cut { id, attempt: 0, target: target.clone() };
+            let job = Job::cancel(id, target.clone());
             self.give_job(now, executor, &target, job, ExecJob::Cancel);
         }
     }

@@ -23,6 +23,20 @@ pub(super) enum Job {
 }
 
 impl Job {
+    /// Takes back an order to cut whose request is closed.
+    pub fn cancel(id: FenceId, target: NodeId) -> Self {
+        Self::Cut { id, attempt: 0, target }
+    }
+
+    fn is_cancel(&self) -> bool {
+        matches!(self, Self::Cut { attempt: 0, .. })
+    }
+
+    /// Nobody waits for its report any more: its request is closed.
+    pub fn is_idle(&self, open: impl Fn(&FenceId) -> bool) -> bool {
+        matches!(self, Self::Cut { id, attempt: 1.., .. } if !open(id))
+    }
+
     /// The other would do the same again.
     pub fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
@@ -99,6 +113,9 @@ impl Node {
         let orders: Vec<_> = orders.into_values().filter(|(_, order)| is_open(order)).collect();
         for (executor, order) in orders {
             self.send(&executor, PeerMessage::ExecOrder(order));
+        }
+        if let Some(lead) = &mut self.lead {
+            lead.jobs.retain(|_, (_, job)| !job.is_cancel()); // of a cancel nothing is reported
         }
     }
 }

@@ -199,6 +199,7 @@ impl Node {
                 lead.ready.remove(node);
                 lead.forget_orders(node);
                 lead.paths.retain(|(_, target, executor), _| target != node && executor != node);
+                lead.paths_of = None;
                 self.is_beat_urgent = true; // whoever may be granted, or may not any more, hears it at once
                 if let Entry::NodeJoined { .. } = &log_entry.entry {
                     self.jobs_are_over(now, node);
@@ -267,6 +268,9 @@ impl Node {
         self.end_what_expired(now);
         self.plan_if_due(now);
         self.drive_fences(now);
+        if !self.leads_surely(now) {
+            return; // the same, before a cut that would leave it alone
+        }
         self.drive_power(now);
         self.swap_voters(now);
         self.send_orders(now);

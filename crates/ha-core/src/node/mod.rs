@@ -245,6 +245,7 @@ impl Node {
             PeerMessage::ExecReport(report) => self.exec_report(now, from, report),
             PeerMessage::Admin { id, who, request } => self.admin_forwarded(now, from, id, who, request),
             PeerMessage::AdminReply { id, reply } => self.admin_reply(id, reply),
+            PeerMessage::AdminNotTaken { id } => self.admin_not_taken(now, id),
             PeerMessage::ReportWanted { term } => self.report_wanted(from, term),
         }
     }

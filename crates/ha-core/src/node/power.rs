@@ -37,19 +37,27 @@ impl Node {
                 Power::OnRequested { .. } | Power::OnFailed { .. } => true,
                 Power::Assumed | Power::On => false,
             };
-            // An earlier attempt that never reported may still send its off: wait until none can be alive.
-            let wait = match power {
+            // Whoever leads counts from when it learned of the proof: all attempts were ordered before that, each holds
+            // for `ORDER_VALID` from then at most, and runs no longer than the longest. A leader that has just begun need
+            // not count anew.
+            let since_proof = self.life_applied.get(&id).copied().unwrap_or(now.boot);
+            let wakes_at = match power {
+                // An earlier attempt that never reported may still send its off: wait until none can be alive.
                 Power::Off { attempts: 2.., .. } => {
-                    dwell.max(Attempt::longest(&level_plans(&self.config, &id)) + ORDER_VALID)
+                    let longest = Attempt::longest(&level_plans(&self.config, &id));
+                    since_proof + dwell.max(longest + ORDER_VALID)
                 }
-                _ => dwell,
+                Power::Off { .. } => since_proof + dwell,
+                Power::OnRequested { .. } | Power::OnFailed { .. } | Power::Assumed | Power::On => {
+                    now.boot + dwell
+                }
             };
             let Some(lead) = &mut self.lead else { return };
             if !may_return {
                 lead.power.remove(&id);
                 continue;
             }
-            let fresh = PowerClock { wakes_at: now.boot + wait, tries: 0 };
+            let fresh = PowerClock { wakes_at, tries: 0 };
             let clock = lead.power.entry(id.clone()).or_insert(fresh);
             if now.boot < clock.wakes_at {
                 continue;

@@ -167,7 +167,6 @@ impl Node {
             }
             Event::SteppedDown { .. } => {
                 self.lead = None;
-                self.desk_is_deposed();
                 self.is_beat_urgent = true;
             }
             Event::LeaderChanged { term, leader } => {
@@ -179,7 +178,7 @@ impl Node {
             Event::VotersChanged { membership, .. } => self.voters_changed(&membership),
             Event::TransferFailed { .. } => {}
             Event::VoteBarred { node, why, .. } => self.warn_of_vote(node, why),
-            Event::NoVote(why) => self.warn_of_own_vote(why),
+            Event::NoVote(why) => self.note_no_vote(why),
             Event::SnapshotWanted => {
                 let bytes = (self.setup.codec.encode_state)(&self.state);
                 // A refusal means that a newer snapshot came in meanwhile: nothing is lost.

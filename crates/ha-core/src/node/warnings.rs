@@ -33,31 +33,41 @@ pub(super) enum About {
 
 /// The warnings that stand.
 #[derive(Clone, Debug, Default, Hash)]
-pub(super) struct Warnings(BTreeMap<About, (Level, String)>);
+pub(super) struct Warnings {
+    standing: BTreeMap<About, (Level, String)>,
+    /// Why our own vote does not count, while it does not.
+    no_vote: Option<NoVote>,
+}
 
 impl Warnings {
     pub fn list(&self) -> Vec<(Level, String)> {
-        self.0.values().cloned().collect()
+        self.standing.values().cloned().collect()
     }
 }
 
 impl Node {
     pub(super) fn warn(&mut self, about: About, level: Level, text: String) {
-        let is_known = self.warnings.0.get(&about).is_some_and(|(_, t)| *t == text);
-        let is_full = self.warnings.0.len() >= WARNINGS_MAX && !self.warnings.0.contains_key(&about);
+        let is_known = self.warnings.standing.get(&about).is_some_and(|(_, t)| *t == text);
+        let is_full =
+            self.warnings.standing.len() >= WARNINGS_MAX && !self.warnings.standing.contains_key(&about);
         if is_known {
             return;
         }
         self.out.push(Effect::TellLocal(Notice::Local { level, text: text.clone() }));
         if !is_full {
-            self.warnings.0.insert(about, (level, text));
+            self.warnings.standing.insert(about, (level, text));
             self.local.is_report_due = true;
         }
     }
 
     /// Takes back what is not so any more.
     pub(super) fn end_warnings(&mut self, now: Now) {
-        let standing: Vec<About> = self.warnings.0.keys().cloned().collect();
+        if self.raft.hard_state().no_vote {
+            self.warn_of_own_vote();
+        } else {
+            self.warnings.no_vote = None;
+        }
+        let standing: Vec<About> = self.warnings.standing.keys().cloned().collect();
         for about in standing {
             let is_over = match &about {
                 About::Shell(_) | About::Disk => false,
@@ -72,7 +82,7 @@ impl Node {
                 About::VoteOf(node) => self.raft.barred(node).is_none(),
             };
             if is_over {
-                self.warnings.0.remove(&about);
+                self.warnings.standing.remove(&about);
                 self.local.is_report_due = true;
             }
         }
@@ -94,20 +104,30 @@ impl Node {
         self.raft.membership().is_voter(&self.setup.me)
     }
 
-    pub(super) fn warn_of_own_vote(&mut self, why: NoVote) {
-        if !self.is_counted_on() {
-            return;
-        }
-        let what = match why {
-            NoVote::StoreLost => "its data directory was damaged, empty or new",
-            NoVote::PutBack => "its data directory is older than what it had promised (a copy was restored?)",
-            NoVote::WriteFailed => return, // the failed write was told with it
+    /// Told when it comes; whether anybody counts on our vote can change later.
+    pub(super) fn note_no_vote(&mut self, why: NoVote) {
+        self.warnings.no_vote = Some(why);
+        self.warn_of_own_vote();
+    }
+
+    fn warn_of_own_vote(&mut self) {
+        let membership = self.raft.membership();
+        let is_counted_on = self.is_counted_on();
+        let what = match self.warnings.no_vote {
+            Some(NoVote::StoreLost) if is_counted_on => "its data directory was damaged, empty or new",
+            Some(NoVote::PutBack) if is_counted_on => {
+                "its data directory is older than what it had promised (a copy was restored?)"
+            }
+            // The failed write was told with it.
+            Some(NoVote::StoreLost | NoVote::PutBack | NoVote::WriteFailed) | None => return,
         };
-        let text = format!(
-            "this node has no vote: {what}; it follows the others' log; to let a member without a vote vote in its place: \
-             hactl fence off {}",
-            self.setup.me
-        );
+        let me = &self.setup.me;
+        let way_out = if membership.learners.is_empty() {
+            "no member without a vote is there to vote in its place".to_owned()
+        } else {
+            format!("to let a member without a vote vote in its place: hactl fence off {me}")
+        };
+        let text = format!("this node has no vote: {what}; it follows the others' log; {way_out}");
         self.warn(About::OwnVote, Level::Alarm, text);
     }
 }

@@ -78,8 +78,8 @@ impl ClusterState {
         }
     }
 
-    /// Why no exclusive resource may start on a node: its power was never read on through any whole level. A sole member has
-    /// nobody to look, and nobody who could take over from it.
+    /// Why no exclusive resource may start on a node: its power was never read on through any whole level. Of a sole member
+    /// nobody takes over.
     #[must_use]
     pub fn why_no_exclusive(&self, config: &ClusterConfig, id: &NodeId) -> Option<String> {
         if config.nodes.get(id).is_none_or(|n| n.role == Role::Witness) {

@@ -236,6 +236,7 @@ impl World {
             | PeerMessage::ExecReport(_)
             | PeerMessage::Admin { .. }
             | PeerMessage::AdminReply { .. }
+            | PeerMessage::AdminNotTaken { .. }
             | PeerMessage::ReportWanted { .. } => {}
         }
     }

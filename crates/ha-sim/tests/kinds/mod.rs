@@ -134,6 +134,8 @@ kinds!(notice, NOTICES, "notice", Notice, {
     Notice::Asked { .. } => "Asked",
     Notice::EntryVoid { .. } => "EntryVoid",
     Notice::Local { .. } => "Local",
+    Notice::MoveEnded { .. } => "MoveEnded",
+    Notice::FailuresExpired { .. } => "FailuresExpired",
 });
 
 kinds!(switch, SWITCHES, "switch", Switch, {

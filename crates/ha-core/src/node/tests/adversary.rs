@@ -7,13 +7,13 @@ use crate::input::Input;
 use crate::message::{ExecJob, ExecOrder, PeerMessage};
 use crate::node::jobs::Job;
 use ha_fencing::{DevicePlan, LevelPlan};
-use ha_model::{AdminReply, AdminRequest, Index, Notice, Term};
+use ha_model::{AdminReply, AdminRequest, Index, Notice, Term, TimelineEvent};
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
 
 #[test]
-fn a_request_that_a_deposed_leader_proposed_is_not_called_done() {
+fn a_request_that_a_deposed_leader_proposed_is_done_by_the_next_one() {
     let mut world = formed();
     world.switch_is_dead = true;
     let leader = world.leader();
@@ -24,14 +24,55 @@ fn a_request_that_a_deposed_leader_proposed_is_not_called_done() {
     let node = others[0].clone();
     let asked = world.ask_only(leader.as_str(), AdminRequest::NodeStandby { node: node.clone() });
     world.run_until(5 * S, "another leads", |w| w.leaders_but(&leader).len() == 1);
-    let standby = |on: bool| if on { "standby" } else { "not asked for" };
     world.run(S);
+    assert_eq!(world.reply(leader.as_str(), asked), None, "it may be taken yet");
+    assert!(!world.is_standby(node.as_str()));
     world.heal();
     world.run(4 * S);
     let reply = world.reply(leader.as_str(), asked).expect("answered by now");
-    let is_standby = world.is_standby(node.as_str());
-    let is_done = matches!(reply, AdminReply::Done { .. });
-    assert!(!is_done || is_standby, "{reply:?}, but {node} is {}", standby(is_standby));
+    assert!(matches!(reply, AdminReply::Done { .. }), "another entry stands at its index: {reply:?}");
+    assert!(world.is_standby(node.as_str()), "{reply:?}");
+}
+
+/// The entry of a leader that was deposed before it saw it taken may still be the one that counts.
+#[test]
+fn a_request_that_is_taken_though_its_leader_was_deposed_is_done() {
+    let mut world = formed();
+    world.lead_by("gamma"); // which runs nothing
+    let before = world.applied();
+    let asked = world.ask_only("gamma", AdminRequest::NodeStandby { node: "beta".into() });
+    for other in ["alpha", "beta"] {
+        world.cut_way(other, "gamma"); // its entry arrives, no answer does
+    }
+    world.run_until(5 * S, "another leads", |w| w.leaders_but(&"gamma".into()).len() == 1);
+    assert_eq!(world.reply("gamma", asked), None, "gamma does not know");
+    world.heal();
+    world.run(2 * S);
+    let reply = world.reply("gamma", asked).expect("answered by now");
+    assert!(matches!(reply, AdminReply::Done { .. }), "{reply:?}");
+    assert!(world.is_standby("beta"));
+    let asked = |n: &&TimelineEvent| matches!(&n.notice, Notice::Asked { .. });
+    let times = world.leading().state().events.iter().filter(|e| e.index.0 > before).filter(asked).count();
+    assert_eq!(times, 1, "it was not asked for anew");
+}
+
+/// Passed on to who leads no more: it comes back untaken, and goes to who does.
+#[test]
+fn a_request_that_is_passed_to_who_leads_no_more_goes_to_the_next_leader() {
+    let mut world = formed();
+    let old = world.leader();
+    let others: Vec<_> = world.names().into_iter().filter(|n| *n != old).collect();
+    let (asker, next) = (others[0].clone(), others[1].clone());
+    world.cut(&asker, &next); // the asker goes on believing
+    world.transfer(&old, &next);
+    assert_eq!(world.leader_of(&asker), Some(old.clone()), "it has not heard of it");
+    let asked = world.ask_only(asker.as_str(), AdminRequest::NodeStandby { node: old.clone() });
+    world.run(Duration::from_millis(20));
+    world.heal();
+    world.run(2 * S);
+    let reply = world.reply(asker.as_str(), asked).expect("answered by now");
+    assert!(matches!(reply, AdminReply::Done { .. }), "{reply:?}");
+    assert!(world.is_standby(old.as_str()));
 }
 
 #[test]
