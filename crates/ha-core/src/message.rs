@@ -43,6 +43,12 @@ pub enum PeerMessage {
         /// The term.
         term: Term,
     },
+    /// The leader asks the receiver to lead, because it alone misses a node: should the receiver come to miss it too, that
+    /// node is lost, and leadership does not go on from one to the next.
+    HandsOver {
+        /// The node that is missed.
+        missed: NodeId,
+    },
     /// The asked node does not lead, or what it proposed was surely not taken: nothing was done.
     AdminNotTaken {
         /// Number at the asking node.

@@ -91,6 +91,8 @@ pub struct Node {
     /// To whom each peer has a stream, by position in the configuration in force there.
     peer_streams: BTreeMap<NodeId, u32>,
     daemon_gone: BTreeMap<NodeId, BootNs>,
+    /// On whose account leadership came here or went from here: until then it does not go on for the same.
+    handed_over: BTreeMap<NodeId, BootNs>,
     /// When a boot that is over or condemned was last heard: it is not off, whatever a human says (S7).
     heard_ended: BTreeMap<NodeId, BootNs>,
     /// When the log last said something here about which boot of a node counts.
@@ -165,6 +167,7 @@ impl Node {
             peer_streams: BTreeMap::new(),
             daemon_gone: BTreeMap::new(),
             heard_ended: BTreeMap::new(),
+            handed_over: BTreeMap::new(),
             life_applied: BTreeMap::new(),
             tests_applied: BTreeMap::new(),
             known_at_start: raft.last_log().index,
@@ -245,6 +248,7 @@ impl Node {
             PeerMessage::ExecReport(report) => self.exec_report(now, from, report),
             PeerMessage::Admin { id, who, request } => self.admin_forwarded(now, from, id, who, request),
             PeerMessage::AdminReply { id, reply } => self.admin_reply(id, reply),
+            PeerMessage::HandsOver { missed } => self.note_hand_over(now, missed),
             PeerMessage::AdminNotTaken { id } => self.admin_not_taken(now, id),
             PeerMessage::ReportWanted { term } => self.report_wanted(from, term),
         }

@@ -166,7 +166,10 @@ impl Node {
                 self.propose(now, Key::Leads, Entry::Leads { leader, term });
             }
             Event::SteppedDown { .. } => {
-                self.lead = None;
+                let lead = self.lead.take();
+                for missed in lead.into_iter().flat_map(|l| l.handover_at.into_keys()) {
+                    self.note_hand_over(now, missed);
+                }
                 self.is_beat_urgent = true;
             }
             Event::LeaderChanged { term, leader } => {

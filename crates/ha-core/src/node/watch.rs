@@ -2,10 +2,11 @@
 
 use super::Node;
 use super::lead::Key;
+use crate::message::PeerMessage;
 use crate::state::NodeRecord;
 use ha_membership::Presence;
 use ha_model::sabotage::{self, Sabotage};
-use ha_model::{Entry, Incarnation, LostReason, NodeId, Now, SessionId};
+use ha_model::{BootNs, Entry, Incarnation, LostReason, NodeId, Now, SessionId};
 use ha_scheduler::NodeStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,10 @@ const HANDOVER_PAUSE: u32 = 2;
 
 /// For so many `t_lost` nobody is asked again who did not take over, or could not.
 const UNFIT: u32 = 10;
+
+/// For so many `t_lost` leadership is not handed over on account of the same node again, neither by who did nor by who
+/// took over.
+const HANDED_OVER: u32 = 60;
 
 /// A node that others still hear is lost for the leader all the same after so many `t_lost`, when leadership could
 /// not be moved to one of them.
@@ -202,7 +207,8 @@ impl Node {
             return;
         }
         let Some(lead) = &self.lead else { return };
-        if lead.handover_at.values().any(|not_before| now.boot < *not_before) {
+        let is_too_soon = |not_before: &BootNs| now.boot < *not_before;
+        if lead.handover_at.values().any(is_too_soon) || self.handed_over.get(id).is_some_and(is_too_soon) {
             return;
         }
         let is_fit = |v: &NodeId| lead.unfit.get(v).is_none_or(|until| now.boot >= *until);
@@ -214,11 +220,20 @@ impl Node {
             // silent now) changes nothing: the next one is asked.
             let is_begun = self.raft.transfer(now.boot, &to).is_ok();
             let Some(lead) = &mut self.lead else { return };
-            lead.unfit.insert(to, now.boot + timing.t_lost * UNFIT);
+            lead.unfit.insert(to.clone(), now.boot + timing.t_lost * UNFIT);
             if is_begun {
                 lead.handover_at.insert(id.clone(), now.boot + timing.t_lost * HANDOVER_PAUSE);
+                self.send(&to, PeerMessage::HandsOver { missed: id.clone() });
                 return;
             }
+        }
+    }
+
+    /// Whoever is missed here by one and there by another is not healthy, but comes and goes: once it is a reason to hand
+    /// over, not again and again (L5).
+    pub(super) fn note_hand_over(&mut self, now: Now, missed: NodeId) {
+        if self.config.nodes.contains_key(&missed) {
+            self.handed_over.insert(missed, now.boot + self.config.timing.t_lost * HANDED_OVER);
         }
     }
 }

@@ -237,6 +237,7 @@ impl World {
             | PeerMessage::Admin { .. }
             | PeerMessage::AdminReply { .. }
             | PeerMessage::AdminNotTaken { .. }
+            | PeerMessage::HandsOver { .. }
             | PeerMessage::ReportWanted { .. } => {}
         }
     }

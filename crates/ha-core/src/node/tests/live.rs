@@ -132,6 +132,26 @@ fn l3_hand_overs_that_fail_neither_end_grants_nor_save_the_lost_for_ever() {
     assert_eq!((world.leader(), world.owner("web")), ("alpha".into(), Some("alpha".into())));
 }
 
+/// delta comes and goes: whoever leads comes to miss it while another hears it.
+#[test]
+fn l5_leadership_is_not_handed_on_and_on_for_a_node_that_comes_and_goes() {
+    let mut world = alone_with_two_hearers();
+    world.run_until(5 * S, "another leads", |w| w.leaders_but(&"alpha".into()).len() == 1);
+    let term = world.term();
+    for _ in 0..8 {
+        world.heal();
+        let leader = world.leader();
+        world.cut(&leader, &"delta".into());
+        world.run(Duration::from_millis(1500)); // long enough for a hand-over, too short for who is still heard to be lost
+    }
+    assert_eq!(world.term(), term, "{:?}", world.journal);
+    world.heal();
+    world.run(61 * S);
+    world.cut(&world.leader(), &"delta".into());
+    world.run(5 * S);
+    assert!(world.term() > term, "a minute later it is a new case");
+}
+
 #[test]
 fn s9_where_one_does_not_take_over_the_next_is_asked() {
     let mut world = alone_with_two_hearers();
@@ -192,6 +212,27 @@ fn l3_an_order_or_a_report_that_a_stream_loses_is_repeated_on_the_next() {
         world.run_until(S, what, |w| w.owner("web").is_some_and(|n| n != "alpha".into()));
         assert_eq!(world.log_of("cut").len(), 1, "{what}: {cuts} before");
     }
+}
+
+/// The first attempt is given its longest time before power comes back, counted from the proof: whoever leads.
+#[test]
+fn a_node_is_switched_on_no_later_for_a_new_leader() {
+    let dark_for = |leaders: &[&str]| {
+        let mut world = cut_by_gamma(Duration::from_millis(5));
+        let is_proven = |w: &World| w.saw(|n| matches!(n, Notice::FenceProven { .. }));
+        world.run_until(10 * S, "it is proven off", is_proven);
+        let proven_at = world.now_ms();
+        for leader in leaders {
+            world.run(15 * S);
+            world.lead_by(leader);
+        }
+        let is_on = |w: &World| w.saw(|n| matches!(n, Notice::PowerOn { .. }));
+        world.run_until(300 * S, "power on is requested", is_on);
+        world.now_ms() - proven_at
+    };
+    let (same, other) = (dark_for(&[]), dark_for(&["gamma"]));
+    assert!(same > 15_000, "the case that is meant: {same} ms");
+    assert!(other <= same + 10, "{other} ms under two leaders, {same} ms under one");
 }
 
 #[test]
