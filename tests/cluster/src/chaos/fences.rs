@@ -2,6 +2,7 @@
 //!
 //! Must not know: the cluster's own word. Pure over the records.
 
+use super::harm::{Deed, Deeds, Nature, REACH_NS};
 use crate::switches::Opened;
 use ha_lab::{ArpRound, PowerEffect, PowerRecord};
 use std::collections::BTreeMap;
@@ -9,30 +10,13 @@ use std::fmt;
 
 /// Bound of the cuts of one node within an hour, after which it is held (S9).
 const CUTS_MAX: usize = 3;
-/// A fault may have its fence so long after its end: a switch that does not answer is asked again and again.
-const TAIL_NS: u64 = 60_000_000_000;
 /// A watch that did not get its turn for so long tells of a machine that stood still.
 const STALL_NS: u64 = 400_000_000;
-/// A stall this long before a cut may be its reason: `t_lost`, and what an attempt takes.
-const STALL_REACH_NS: u64 = 6_000_000_000;
-
-/// What was done to a host, so that its loss or its cut would be right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Harm {
-    /// The host.
-    pub host: String,
-    /// Boot-clock nanoseconds at which it began.
-    pub from_ns: u64,
-    /// At which it was over.
-    pub until_ns: u64,
-    /// An operator ordered the cut.
-    pub is_order: bool,
-}
 
 /// A cut without a reason, or one too many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wrong {
-    /// Nothing was done to this host that would lose it.
+    /// Nothing was done to this host that would lose it, or an earlier cut was for that.
     Unjustified {
         /// The cut.
         cut: Opened,
@@ -53,7 +37,7 @@ impl fmt::Display for Wrong {
         match self {
             Self::Unjustified { cut, stall_ms } => write!(
                 f,
-                "S9: {} was cut at {} ns and nothing had been done to it (longest stall before: {stall_ms} ms)",
+                "S9: {} was cut at {} ns and nothing had been done to it that this cut was for (longest stall before: {stall_ms} ms)",
                 cut.host, cut.t_ns
             ),
             Self::TooMany { host, cuts } => write!(f, "S9: {host} was cut {cuts} times"),
@@ -76,15 +60,21 @@ pub struct Cuts {
 pub fn judge(
     opened: &[Opened],
     power: &[PowerRecord],
-    harms: &[Harm],
+    deeds: &[Deed],
     rounds: &[ArpRound],
     healed_ns: u64,
 ) -> Cuts {
     let mut cuts = Cuts { all: opened.len(), ..Cuts::default() };
+    let all = Deeds::of(deeds, power);
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
     for cut in opened {
-        let explains =
-            |h: &&Harm| h.host == cut.host && h.from_ns <= cut.t_ns && cut.t_ns <= h.until_ns + TAIL_NS;
-        if harms.iter().any(|harm| explains(&harm)) {
+        let before = last.get(&*cut.host).copied();
+        // Of a host that is dark since: the same cut, asked for again.
+        if before.is_some_and(|before| !is_on_between(power, &cut.host, before, cut.t_ns)) {
+            continue;
+        }
+        last.insert(&cut.host, cut.t_ns);
+        if all.explain(cut, before) {
             continue;
         }
         let stall = stall_before(rounds, cut.t_ns);
@@ -100,7 +90,8 @@ pub fn judge(
         *counts.entry((&record.host, record.t_ns >= healed_ns)).or_default() += 1;
     }
     for ((host, is_after), count) in counts {
-        let orders = harms.iter().filter(|h| h.is_order && h.host == host && !is_after).count();
+        let orders = deeds.iter().filter(|d| d.nature == Nature::Order && d.hosts.iter().any(|h| h == host));
+        let orders = orders.count() * usize::from(!is_after);
         let count = count.saturating_sub(orders);
         if count > CUTS_MAX {
             cuts.wrong.push(Wrong::TooMany { host: host.into(), cuts: count });
@@ -109,10 +100,16 @@ pub fn judge(
     cuts
 }
 
+/// Whether the host got its power back between these two cuts.
+fn is_on_between(power: &[PowerRecord], host: &str, from_ns: u64, until_ns: u64) -> bool {
+    let is_it = |r: &PowerRecord| r.effect == PowerEffect::On && r.host == host;
+    power.iter().any(|r| is_it(r) && from_ns < r.t_ns && r.began_ns <= until_ns)
+}
+
 /// The longest pause between two rounds of the watch in the seconds before.
 fn stall_before(rounds: &[ArpRound], t_ns: u64) -> u64 {
     let near: Vec<u64> =
-        rounds.iter().map(|r| r.t_ns).filter(|t| *t + STALL_REACH_NS >= t_ns && *t <= t_ns).collect();
+        rounds.iter().map(|r| r.t_ns).filter(|t| *t + REACH_NS >= t_ns && *t <= t_ns).collect();
     near.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0)
 }
 
@@ -126,8 +123,9 @@ mod tests {
         Opened { t_ns: at * SECOND, host: host.into() }
     }
 
-    fn harm(host: &str, from: u64, until: u64) -> Harm {
-        Harm { host: host.into(), from_ns: from * SECOND, until_ns: until * SECOND, is_order: false }
+    fn deed(host: &str, from: u64, until: u64) -> Deed {
+        let hosts = vec![host.into()];
+        Deed { hosts, from_ns: from * SECOND, until_ns: until * SECOND, nature: Nature::Once }
     }
 
     fn lost(at: u64, host: &str) -> PowerRecord {
@@ -143,20 +141,39 @@ mod tests {
         }
     }
 
+    fn on(at: u64, host: &str) -> PowerRecord {
+        PowerRecord { effect: PowerEffect::On, ..lost(at, host) }
+    }
+
     fn steady() -> Vec<ArpRound> {
         (0..2_000).map(|n| ArpRound { t_ns: n * SECOND / 50, ..ArpRound::default() }).collect()
     }
 
     #[test]
     fn a_cut_needs_what_was_done_to_that_host() {
-        let judge = |opened: &[Opened], harms: &[Harm]| judge(opened, &[], harms, &steady(), 99 * SECOND);
-        assert_eq!(judge(&[cut(12, "a")], &[harm("a", 10, 15)]).wrong, []);
-        assert_eq!(judge(&[cut(40, "a")], &[harm("a", 10, 15)]).wrong, []);
-        for harms in [&[][..], &[harm("b", 10, 15)], &[harm("a", 13, 15)]] {
-            let found = judge(&[cut(12, "a")], harms);
+        let judge = |opened: &[Opened], deeds: &[Deed]| judge(opened, &[], deeds, &steady(), 99 * SECOND);
+        assert_eq!(judge(&[cut(12, "a")], &[deed("a", 10, 15)]).wrong, []);
+        for deeds in [&[][..], &[deed("b", 10, 15)], &[deed("a", 13, 15)]] {
+            let found = judge(&[cut(12, "a")], deeds);
             assert!(matches!(found.wrong[..], [Wrong::Unjustified { .. }]), "{found:?}");
         }
-        assert_eq!(judge(&[cut(80, "a")], &[harm("a", 10, 15)]).wrong.len(), 1, "long after its fault");
+        assert_eq!(judge(&[cut(80, "a")], &[deed("a", 10, 15)]).wrong.len(), 1, "long after its fault");
+    }
+
+    #[test]
+    fn one_deed_is_a_reason_for_one_cut() {
+        let twice = [cut(12, "a"), cut(18, "a")];
+        let wrong = |power: &[PowerRecord], deeds: &[Deed]| {
+            let found = judge(&twice, power, deeds, &steady(), 99 * SECOND);
+            assert_eq!(found.all, 2);
+            found.wrong.len()
+        };
+        let back = [lost(12, "a"), on(17, "a"), lost(18, "a")];
+        assert_eq!(wrong(&back, &[deed("a", 10, 15)]), 1, "the second one was for nothing");
+        assert_eq!(wrong(&back, &[deed("a", 10, 15), deed("a", 17, 19)]), 0);
+        assert_eq!(wrong(&[lost(12, "a")], &[deed("a", 10, 15)]), 0, "asked for again while it was dark");
+        assert_eq!(wrong(&[lost(12, "a"), on(14, "b")], &[deed("a", 10, 15)]), 0, "another host came back");
+        assert_eq!(wrong(&back, &[]), 2);
     }
 
     #[test]
@@ -172,9 +189,9 @@ mod tests {
     fn a_loop_of_fences_is_seen() {
         let power: Vec<_> = (1..=4).map(|at| lost(at, "a")).collect();
         let count =
-            |healed: u64, orders: &[Harm]| judge(&[], &power, orders, &[], healed * SECOND).wrong.len();
+            |healed: u64, orders: &[Deed]| judge(&[], &power, orders, &[], healed * SECOND).wrong.len();
         assert_eq!(count(99, &[]), 1);
         assert_eq!(count(4, &[]), 0, "an operator let it in again");
-        assert_eq!(count(99, &[Harm { is_order: true, ..harm("a", 1, 2) }]), 0, "one was ordered");
+        assert_eq!(count(99, &[Deed { nature: Nature::Order, ..deed("a", 1, 2) }]), 0, "one was ordered");
     }
 }

@@ -4,7 +4,7 @@
 //! can be asked) is said and left out. Invariant: nothing here panics for what the cluster does.
 
 use super::cuts::{Cut, Cuts, from_nodes};
-use super::fences::Harm;
+use super::harm::{Deed, Nature};
 use super::schedule::{Act, NAMES, Trouble, Who};
 use super::words;
 use crate::cluster::Cluster;
@@ -27,7 +27,8 @@ const GRACE_NS: u64 = 3_000_000_000;
 const COMMAND_WAIT: Duration = Duration::from_secs(10);
 /// A wish to move ends by itself.
 const MOVE_FOR: &str = "10s";
-/// Longer than any agent is waited for (20 s). The switch does one thing after the other: so long it is busy.
+/// Longer than any agent is waited for (20 s). The switch does one thing after the other: so long it is busy, also after
+/// its fault has ended.
 const LATE_MS: u64 = 22_000;
 
 /// How a fault ends.
@@ -54,31 +55,29 @@ pub struct Begun {
     hosts: Vec<String>,
     /// It must last so long to lose anybody, nanoseconds.
     harmless_ns: u64,
-    is_fence_order: bool,
+    /// What it can do to them; none where neither a node nor the switch is disturbed.
+    nature: Option<Nature>,
+    /// It is felt for so long after its end, nanoseconds.
+    lingers_ns: u64,
     from_ns: u64,
     undo: Option<Undo>,
 }
 
 impl Begun {
-    /// The harm that it did, once it has ended; where it was over too soon, none.
-    pub fn harms(&self, until_ns: u64) -> Vec<Harm> {
-        if until_ns.saturating_sub(self.from_ns) < self.harmless_ns {
-            return Vec::new();
-        }
-        let harm = |host: &String| Harm {
-            host: host.clone(),
-            from_ns: self.from_ns,
-            until_ns,
-            is_order: self.is_fence_order,
+    /// What was done, once it has ended; where it was over too soon to lose anybody, that.
+    pub fn deed(&self, until_ns: u64) -> Option<Deed> {
+        let is_short = until_ns.saturating_sub(self.from_ns) < self.harmless_ns;
+        let nature = match self.nature? {
+            Nature::Once | Nature::Lasting | Nature::Partial if is_short => Nature::Light,
+            nature => nature,
         };
-        self.hosts.iter().map(harm).collect()
+        let until_ns = until_ns + self.lingers_ns;
+        Some(Deed { hosts: self.hosts.clone(), from_ns: self.from_ns, until_ns, nature })
     }
-}
 
-impl Begun {
     /// The host that an operator wants dark.
     pub fn ordered_off(&self) -> Option<&String> {
-        self.hosts.first().filter(|_| self.is_fence_order)
+        self.hosts.first().filter(|_| self.nature == Some(Nature::Order))
     }
 }
 
@@ -127,7 +126,8 @@ impl<'a> Hand<'a> {
             text: format!("{act:?}"),
             hosts: Vec::new(),
             harmless_ns: HARMLESS_NS,
-            is_fence_order: false,
+            nature: nature_of(act),
+            lingers_ns: 0,
             from_ns,
             undo: None,
         };
@@ -244,6 +244,7 @@ impl<'a> Hand<'a> {
                 };
                 lab.pdu_fault("pdu-a", fault).map_err(say)?;
                 begun.text = format!("{}: {trouble:?}", act.kind());
+                begun.lingers_ns = LATE_MS * 1_000_000;
                 begun.undo = Some(Undo::Switch);
                 Ok(begun)
             }
@@ -293,7 +294,6 @@ impl<'a> Hand<'a> {
             Act::FenceOff(who) => {
                 let host = self.host_of(who);
                 begun.harmless_ns = 0;
-                begun.is_fence_order = true;
                 let asked = words::ask(self.cluster, Some(&host), &["fence", "off", &host, "--yes"]);
                 begun = on(begun, &host, Undo::FenceOn(host.clone()))?;
                 // Without an answer it may have been carried out all the same: unknown is not refused.
@@ -352,6 +352,29 @@ impl<'a> Hand<'a> {
     fn sh(&self, host: &str, script: &str) -> Outcome<()> {
         let out = self.cluster.lab().exec(host, &["bash", "-c", script], COMMAND_WAIT).map_err(say)?;
         if out.is_success() { Ok(()) } else { Err(format!("`{script}` on {host}: {}", out.stderr.trim())) }
+    }
+}
+
+/// What an act can do to the hosts that it meets.
+fn nature_of(act: Act) -> Option<Nature> {
+    match act {
+        Act::PowerOff(_) | Act::Freeze(_) | Act::StopDaemon(_) | Act::StallDaemon(_) | Act::Disk(_) => {
+            Some(Nature::Once)
+        }
+        Act::CutAll(_) | Act::CutNodes(_) | Act::Mute(_) | Act::Deaf(_) | Act::Split(_) => {
+            Some(Nature::Lasting)
+        }
+        Act::CutLeader(_) | Act::Cable(..) | Act::Loss(..) => Some(Nature::Partial),
+        Act::FenceOff(_) => Some(Nature::Order),
+        Act::KillDaemon(_) => Some(Nature::Light),
+        Act::Switch(_) => Some(Nature::Switch),
+        Act::KillWeb
+        | Act::KillWriter
+        | Act::Standby(_)
+        | Act::Move(_)
+        | Act::Stop
+        | Act::Restart
+        | Act::Apply(_) => None,
     }
 }
 

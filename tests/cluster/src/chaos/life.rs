@@ -3,8 +3,9 @@
 //! Must not know: how a fault is done, how lives are added up. Invariant: a life that breaks off (a panic of the harness,
 //! a lab that does not come up) is told and counted, never left out.
 
-use super::fences::{self, Harm};
+use super::fences;
 use super::hand::{Begun, Hand, mend_disk};
+use super::harm::Deed;
 use super::schedule::{Act, Fault, Schedule, Who};
 use super::{keep, words};
 use crate::cluster::Cluster;
@@ -85,7 +86,7 @@ struct Living<'a> {
     cluster: &'a Cluster,
     life: Life,
     begun_ns: u64,
-    harms: Vec<Harm>,
+    deeds: Vec<Deed>,
     voters: Option<serde_json::Value>,
     term: u64,
     healed_ns: u64,
@@ -127,7 +128,7 @@ pub fn live(settings: &Settings, number: u32) -> Life {
         cluster: &cluster,
         life: Life::default(),
         begun_ns: boot_ns(),
-        harms: Vec::new(),
+        deeds: Vec::new(),
         voters: None,
         term: 0,
         healed_ns: u64::MAX,
@@ -217,7 +218,7 @@ impl Living<'_> {
                         let now_ms = begin.elapsed().as_millis() as u64;
                         active.push((now_ms + fault.for_ms, begun));
                     } else {
-                        self.harms.extend(begun.harms(boot_ns()));
+                        self.deeds.extend(begun.deed(boot_ns()));
                     }
                 }
                 Err(why) => self.note(&format!("not possible: {:?}: {why}", fault.act)),
@@ -227,7 +228,7 @@ impl Living<'_> {
 
     fn end(&mut self, hand: &mut Hand<'_>, begun: &Begun) {
         hand.end(begun);
-        self.harms.extend(begun.harms(boot_ns()));
+        self.deeds.extend(begun.deed(boot_ns()));
         self.note(&format!("over: {}", begun.text));
     }
 
@@ -335,7 +336,7 @@ impl Living<'_> {
         let judge = self.cluster.judge();
         let life = &mut self.life;
         life.violations.extend(summed_up(&judge.unproven_takeovers()));
-        let cuts = fences::judge(&judge.opened, &judge.power, &self.harms, &judge.rounds, self.healed_ns);
+        let cuts = fences::judge(&judge.opened, &judge.power, &self.deeds, &judge.rounds, self.healed_ns);
         life.violations.extend(cuts.wrong.iter().map(ToString::to_string));
         (life.fences, life.stalled) = (cuts.all, cuts.stalled);
         let is_darkened = |r: &&PowerRecord| r.effect == PowerEffect::Off && r.outlet.is_some();

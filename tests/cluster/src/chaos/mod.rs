@@ -10,6 +10,7 @@ mod cuts;
 mod ending;
 mod fences;
 mod hand;
+mod harm;
 mod keep;
 mod life;
 mod rng;
