@@ -2,6 +2,7 @@
 //! a host that had not let go. For runs in which owners change in order as well: there a takeover without a cut is right,
 //! and only the process table tells it from one that came too early.
 //!
+//! A watch that did not look excuses nothing: `watched` condemns that.
 //! Must not know: why an owner changed. Pure over the records, as the judge is.
 
 use crate::judge::{Judge, Owner, Takeover, Violation};
@@ -9,9 +10,9 @@ use ha_lab::AliveRound;
 use std::collections::BTreeSet;
 
 /// The service that answers, as the watch names it.
-const WEB: &str = "web";
+pub(crate) const WEB: &str = "web";
 /// The service that writes.
-const WRITER: &str = "writer";
+pub(crate) const WRITER: &str = "writer";
 
 /// The time in which one process answered or wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +44,10 @@ impl Judge {
     }
 
     /// Two owners, ever; and every takeover from a host that was neither fenced before nor had let go: its service had
-    /// not ended, by the process table, while it had power. S1 S2.
+    /// not ended, by the process table, while it had power. S1 S2. Also a watch that was blind meanwhile.
     pub fn unproven_takeovers(&self) -> Vec<Violation> {
         let mut all = self.two_owners();
+        all.extend(self.unwatched());
         let of = |service, tenures: Vec<Tenure>| {
             let pairs: Vec<_> = tenures.windows(2).filter(|w| w[0].owner != w[1].owner).collect();
             pairs.into_iter().filter_map(|w| self.wrong(service, &w[0], &w[1])).collect::<Vec<_>>()
@@ -77,7 +79,7 @@ impl Judge {
     }
 
     /// The writers, in the order in which the disk met them.
-    fn writing(&self) -> Vec<Tenure> {
+    pub(crate) fn writing(&self) -> Vec<Tenure> {
         let mut out: Vec<Tenure> = Vec::new();
         for block in &self.ledger {
             let owner = Owner { host: block.host.clone(), incarnation: block.incarnation.clone() };
@@ -110,9 +112,10 @@ impl Judge {
         if cut.is_some() {
             return Some(Violation::NotFenced(takeover));
         }
-        // It may have ended between that look and the takeover; if the next look finds it, it had not.
+        // It may have ended between that look and the takeover; if the next look finds it, it had not; and
+        // without a next look nobody knows.
         let next = self.alive.iter().find(|round| round.t_ns >= seen_ns);
-        next.is_some_and(lives).then_some(Violation::NotCut(takeover))
+        next.is_none_or(lives).then_some(Violation::NotCut(takeover))
     }
 
     fn owner_of_boot(&self, boot: &str) -> Owner {
@@ -125,7 +128,7 @@ impl Judge {
 mod tests {
     use super::*;
     use crate::sights::Answer;
-    use ha_lab::{Alive, LedgerRecord, PowerEffect, PowerRecord};
+    use ha_lab::{Alive, ArpRound, LedgerRecord, PowerEffect, PowerRecord};
 
     /// Rounds at each tenth nanosecond from 10; the hosts in which both services live.
     fn rounds(hosts: &[&[&str]]) -> Vec<AliveRound> {
@@ -169,6 +172,7 @@ mod tests {
             answers: vec![answer(12, "a"), answer(22, "a"), answer(45, "b")],
             ledger: vec![block(12, "a", 1), block(22, "a", 2), block(46, "b", 1)],
             alive: rounds(hosts),
+            rounds: vec![ArpRound { t_ns: 10, ..ArpRound::default() }],
             power: power.to_vec(),
             ..Judge::default()
         }

@@ -59,14 +59,29 @@ pub enum Violation {
     NotCut(Takeover),
     /// Somebody took over from a host that was dark, by its button, before its switch had been asked to make sure. S2.
     NotFenced(Takeover),
+    /// A watch did not look while others saw something: it would not have seen a second owner either.
+    Unwatched {
+        /// Which watch.
+        watch: String,
+        /// The longest time from its last look to what another witness saw, nanoseconds; none: it never looked.
+        longest_ns: Option<u64>,
+    },
+    /// The watch over processes looked and did not see a service that answered or wrote.
+    Unseen {
+        /// Which service.
+        service: String,
+        /// Whose.
+        owner: Owner,
+    },
 }
 
 impl Violation {
-    /// The rule that it breaks.
+    /// The rule that it breaks, or that a witness was missing.
     pub fn rule(&self) -> &'static str {
         match self {
             Self::TwoMacs(_) | Self::OldBlock { .. } | Self::OldAnswer { .. } | Self::TwoAlive { .. } => "S1",
             Self::NotCut(_) | Self::NotFenced(_) => "S2",
+            Self::Unwatched { .. } | Self::Unseen { .. } => "watch",
         }
     }
 }

@@ -19,6 +19,7 @@ mod judge;
 mod plan;
 mod sights;
 mod switches;
+mod watched;
 
 pub use alive::Tenure;
 pub use cluster::{Cluster, LONG, SOON};
