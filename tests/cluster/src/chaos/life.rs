@@ -62,6 +62,13 @@ pub struct Life {
     pub story: String,
     /// What must never happen.
     pub violations: Vec<String>,
+    /// The rules that the judge saw broken by owners: S1, S2, or a watch that was missing. What broke off, was not well
+    /// in time or was cut for nothing is none of them.
+    pub condemned: BTreeSet<&'static str>,
+    /// It broke off: the harness panicked, or the cluster was not put up.
+    pub is_broken_off: bool,
+    /// The longest time from a watch's last look to what another witness saw, milliseconds.
+    pub unseen_ms: u64,
     /// Cuts that the switch carried out.
     pub fences: usize,
     /// Of those, the ones that took a running host's power.
@@ -114,6 +121,7 @@ pub fn live(settings: &Settings, number: u32) -> Life {
         super::ending::stand_aside();
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        life.is_broken_off = true;
         life.violations.push(format!("broke off: {what}: {}", text.unwrap_or_default()));
     };
     let cluster = match catch_unwind(AssertUnwindSafe(|| Cluster::start(plan))) {
@@ -335,7 +343,11 @@ impl Living<'_> {
     fn judge(&mut self) {
         let judge = self.cluster.judge();
         let life = &mut self.life;
-        life.violations.extend(summed_up(&judge.unproven_takeovers()));
+        let found = judge.unproven_takeovers();
+        life.condemned.extend(found.iter().map(Violation::rule));
+        life.violations.extend(summed_up(&found));
+        let unseen = judge.longest_unseen().into_iter().filter_map(|(_, longest)| longest);
+        life.unseen_ms = unseen.max().unwrap_or(0) / 1_000_000;
         let cuts = fences::judge(&judge.opened, &judge.power, &self.deeds, &judge.rounds, self.healed_ns);
         life.violations.extend(cuts.wrong.iter().map(ToString::to_string));
         (life.fences, life.stalled) = (cuts.all, cuts.stalled);

@@ -71,8 +71,8 @@ pub fn run(options: &Options) -> io::Result<bool> {
         let life = life::live(&settings, number);
         tell(options, number, &life, begin.elapsed());
         total.add(number, &life);
-        // The control ends when the judge has seen the lie.
-        let is_seen = options.is_lying && total.violations() > 0;
+        // The control ends when the judge has seen the lie, or cannot any more.
+        let is_seen = options.is_lying && (total.has_seen_the_lie() || life.is_broken_off);
         if options.life.is_some() || is_seen || begin.elapsed() >= options.time {
             break;
         }
@@ -85,8 +85,14 @@ pub fn run(options: &Options) -> io::Result<bool> {
         std::fs::write(out, format!("{table}\n{}\n", total.last_line()))?;
     }
     if options.is_lying {
-        println!("{}; with a lying switch there must be some", total.last_line());
-        return Ok(total.violations() > 0);
+        let is_seen = total.has_seen_the_lie();
+        let said = if is_seen {
+            "the judge saw the lie"
+        } else {
+            "NOT SEEN: an owner too many or too early (S1, S2)"
+        };
+        println!("{}; with a lying switch: {said}", total.last_line());
+        return Ok(is_seen);
     }
     let missing = if options.life.is_none() { total.missing(options.time) } else { Vec::new() };
     missing.iter().for_each(|row| println!("too few: {row}"));

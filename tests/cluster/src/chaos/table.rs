@@ -19,6 +19,8 @@ pub struct Total {
     kinds: BTreeMap<&'static str, usize>,
     violations: usize,
     bad_lives: BTreeSet<u32>,
+    condemned: BTreeSet<&'static str>,
+    broken_off: u32,
     fences: usize,
     darkened: usize,
     stalled: usize,
@@ -28,7 +30,11 @@ pub struct Total {
     voter_changes: usize,
     well_ms: Vec<f64>,
     signs: usize,
+    unseen_ms: u64,
 }
+
+/// Rules of which a lying switch must have one broken before the eyes of the judge: two owners, or one too early.
+const OWNERS: [&str; 2] = ["S1", "S2"];
 
 impl Total {
     /// One more.
@@ -39,6 +45,9 @@ impl Total {
         if !life.violations.is_empty() {
             self.bad_lives.insert(number);
         }
+        self.condemned.extend(&life.condemned);
+        self.broken_off += u32::from(life.is_broken_off);
+        self.unseen_ms = self.unseen_ms.max(life.unseen_ms);
         self.fences += life.fences;
         self.darkened += life.darkened;
         self.stalled += life.stalled;
@@ -53,6 +62,12 @@ impl Total {
     /// How many violations.
     pub fn violations(&self) -> usize {
         self.violations
+    }
+
+    /// Whether the judge condemned what a lying switch leads to. A life that broke off condemns nobody, and neither does
+    /// one that was not well in time: they may have seen no takeover at all.
+    pub fn has_seen_the_lie(&self) -> bool {
+        self.broken_off == 0 && OWNERS.iter().any(|rule| self.condemned.contains(rule))
     }
 
     /// What a run of this length must have met and has not.
@@ -94,6 +109,7 @@ impl Total {
         row("changes of who votes", self.voter_changes.to_string());
         row("healed until all was well: median, max", spread(&self.well_ms));
         row("answers and blocks judged", self.signs.to_string());
+        row("longest time that a watch did not look", format!("{} ms", self.unseen_ms));
         row("violations", self.violations.to_string());
         out
     }
@@ -141,6 +157,20 @@ mod tests {
         let mut total = Total::default();
         total.add(1, &poor);
         assert_eq!(total.missing(DEMANDING).len(), 2);
+    }
+
+    #[test]
+    fn only_an_owner_too_many_or_too_early_shows_the_lie() {
+        let of = |condemned: &[&'static str], is_broken_off| {
+            let mut total = Total::default();
+            let condemned = condemned.iter().copied().collect();
+            total.add(1, &Life { violations: vec!["x".into()], condemned, is_broken_off, ..life() });
+            total.has_seen_the_lie()
+        };
+        assert!(of(&["S1"], false) && of(&["S2"], false) && of(&["S2", "watch"], false));
+        assert!(!of(&[], false), "not well in time, or cut for nothing");
+        assert!(!of(&["watch"], false), "who is blind saw nothing");
+        assert!(!of(&[], true) && !of(&["S2"], true), "broken off");
     }
 
     #[test]
