@@ -158,6 +158,8 @@ pub enum Moment {
     StartBegun,
     /// A fence was requested.
     FenceRequested,
+    /// A node is proven off, and nothing was started for that yet.
+    FenceProven,
     /// A node takes part, in a new boot or session.
     Joined,
 }

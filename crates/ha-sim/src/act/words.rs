@@ -142,7 +142,8 @@ words!(Fault {
     CheckFails = "check-fails",
 });
 words!(Moment {
-    OffDone = "off-done", Lost = "lost", StartBegun = "start-begun", FenceRequested = "fence-requested", Joined = "joined",
+    OffDone = "off-done", Lost = "lost", StartBegun = "start-begun", FenceRequested = "fence-requested",
+    FenceProven = "fence-proven", Joined = "joined",
 });
 
 impl FromStr for Who {

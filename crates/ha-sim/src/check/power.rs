@@ -33,7 +33,10 @@ impl World {
         match &event.notice {
             Notice::NodeLost { .. } => self.moment(Moment::Lost),
             Notice::FenceRequested { .. } => self.moment(Moment::FenceRequested),
-            Notice::FenceProven { node, .. } => self.judge_proof(id, node),
+            Notice::FenceProven { node, .. } => {
+                self.judge_proof(id, node);
+                self.moment(Moment::FenceProven);
+            }
             Notice::NodeJoined { node, incarnation, .. } => {
                 self.judge_join(node, *incarnation);
                 self.moment(Moment::Joined);

@@ -1,6 +1,7 @@
 //! Facts against what truly happened.
 //!
-//! Must not know: what any node says. Invariant: a fact about something that never happened fails, it is not true for want
+//! Whether a service runs, a host has power or the switch has cut is never taken from what a node says. Facts about the
+//! cluster's own matters (who leads, who votes, what became of an order) can only be about its words. Invariant: a fact about something that never happened fails, it is not true for want
 //! of a case.
 
 use super::fact::{Fact, When, time};

@@ -81,8 +81,6 @@ pub struct Life {
     pub moves_ms: Vec<f64>,
     /// Terms after the first: how often somebody was elected.
     pub elections: u64,
-    /// Changes of who votes, as seen at each fault.
-    pub voter_changes: usize,
     /// From the end of the healing's first round to a well cluster, milliseconds.
     pub well_ms: Option<u64>,
     /// Answers and blocks that were judged.
@@ -94,7 +92,6 @@ struct Living<'a> {
     life: Life,
     begun_ns: u64,
     deeds: Vec<Deed>,
-    voters: Option<serde_json::Value>,
     term: u64,
     healed_ns: u64,
     ordered_off: BTreeSet<String>,
@@ -137,7 +134,6 @@ pub fn live(settings: &Settings, number: u32) -> Life {
         life: Life::default(),
         begun_ns: boot_ns(),
         deeds: Vec::new(),
-        voters: None,
         term: 0,
         healed_ns: u64::MAX,
         ordered_off: BTreeSet::new(),
@@ -240,15 +236,11 @@ impl Living<'_> {
         self.note(&format!("over: {}", begun.text));
     }
 
-    /// Terms and voters, as one host sees them.
+    /// The term, as the leader sees it.
     fn look(&mut self) {
         let Some(leader) = words::leader(self.cluster) else { return };
-        let mut status = words::status(self.cluster, &leader);
+        let status = words::status(self.cluster, &leader);
         self.term = self.term.max(status["term"].as_u64().unwrap_or(0));
-        let voters = status["voters"].take();
-        if !voters.is_null() && self.voters.replace(voters.clone()).is_some_and(|before| before != voters) {
-            self.life.voter_changes += 1;
-        }
     }
 
     /// Ends every fault and does what an operator would, until all is well again.

@@ -27,7 +27,6 @@ pub struct Total {
     failovers_ms: Vec<f64>,
     moves_ms: Vec<f64>,
     elections: u64,
-    voter_changes: usize,
     well_ms: Vec<f64>,
     signs: usize,
     unseen_ms: u64,
@@ -54,7 +53,6 @@ impl Total {
         self.failovers_ms.extend(&life.failovers_ms);
         self.moves_ms.extend(&life.moves_ms);
         self.elections += life.elections;
-        self.voter_changes += life.voter_changes;
         self.well_ms.extend(life.well_ms.map(|ms| ms as f64));
         self.signs += life.signs;
     }
@@ -106,7 +104,6 @@ impl Total {
         row("moves in order", self.moves_ms.len().to_string());
         row("their outage: median, max", spread(&self.moves_ms));
         row("elections", self.elections.to_string());
-        row("changes of who votes", self.voter_changes.to_string());
         row("healed until all was well: median, max", spread(&self.well_ms));
         row("answers and blocks judged", self.signs.to_string());
         row("longest time that a watch did not look", format!("{} ms", self.unseen_ms));
