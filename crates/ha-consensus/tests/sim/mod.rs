@@ -1,5 +1,6 @@
 //! A deterministic network of cores: the same seed gives the same run.
 
+mod bars;
 pub mod chaos;
 pub mod host;
 pub mod ledger;

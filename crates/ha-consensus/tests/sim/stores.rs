@@ -4,6 +4,7 @@ use super::host::{Disk, T_LOST_MS};
 use super::scenarios::{change, commits, cut, formed, named, propose, raft, run};
 use super::world::World;
 use ha_consensus::{BarReason, Body, Message, Role};
+use ha_model::StoreId;
 
 #[test]
 fn a_learner_joins_from_nothing_and_becomes_a_voter() {
@@ -116,6 +117,40 @@ fn a_replaced_disk_and_a_blank_voter_found_no_second_cluster() {
     let leads = world.leader().expect("the one with the log, by the vote of the blank one");
     assert_eq!(leads, leader);
     assert!(commits(&mut world, leader));
+}
+
+/// S5: as above, and the term has changed since: the one that has the log stood and was not elected, and so has promised nothing in
+/// its newest term, and its commit index starts again with its daemon.
+#[test]
+fn a_failed_candidacy_does_not_hide_the_log_from_two_founders() {
+    let mut world = World::new(33, 3, 3);
+    cut(&mut world, 2);
+    run(&mut world, 3 * T_LOST_MS);
+    assert_eq!(world.leader(), Some(0));
+    assert!(commits(&mut world, 0));
+    let term = raft(&world, 0).term();
+    world.crash(1);
+    world.hosts[1].disk = Disk::new(99);
+    world.crash(0);
+    world.start(0);
+    world.cut = [(0, 1), (1, 0), (1, 2), (2, 1)].into();
+    world.start(1);
+    // Its vote requests are lost; then, from the moment on at which all hear each other, all its questions.
+    world.hold = Some(|m| matches!(m.body, Body::Vote { .. }));
+    run(&mut world, 3 * T_LOST_MS);
+    assert!(world.hosts[0].disk.hard.term > term, "it stood");
+    world.hold = Some(|m| {
+        m.identity.store == StoreId(1) && matches!(m.body, Body::PreVote { .. } | Body::Vote { .. })
+    });
+    world.cut.clear();
+    world.crash(0);
+    world.start(0);
+    run(&mut world, 6 * T_LOST_MS);
+    assert_eq!(world.leader(), None, "S5: the two others have nothing, and would found a second cluster");
+    world.hold = None;
+    run(&mut world, 6 * T_LOST_MS);
+    assert_eq!(world.leader(), Some(0), "by the vote of the blank one");
+    assert!(commits(&mut world, 0));
 }
 
 #[test]
