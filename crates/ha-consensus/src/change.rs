@@ -11,6 +11,7 @@ use crate::quorum::{self, Outcome};
 use crate::ready::{Event, StepDown};
 use crate::state::State;
 use ha_model::{BootNs, Index, NodeId, StoreId};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -72,15 +73,15 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         if let Some(both) = set.learners.iter().find(|node| voters.contains_key(node)) {
             return Err(ChangeError::Twice(both.clone()));
         }
-        let learners = set.learners.into_iter().collect();
+        let learners: BTreeSet<_> = set.learners.into_iter().collect();
         if !self.hears_majority_of(&voters) {
             return Err(ChangeError::NoQuorum);
         }
         if voters == current.voters && learners == current.learners {
             return Err(ChangeError::NoChange);
         }
-        let outgoing = (voters != current.voters).then_some(current.voters);
-        Ok(self.append([Payload::Membership(Membership { voters, outgoing, learners })]))
+        let at = self.log.last().index.next();
+        Ok(self.append([Payload::Membership(current.changed(voters, learners, at))]))
     }
 
     /// Which store shall vote for `voter`; refuses one that could not take part at once.
@@ -102,9 +103,16 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             None if *node == self.settings.node => self.log.last().index,
             None => Index(0),
         };
-        let behind = self.log.last().index.0 - matched.0;
+        let last = self.log.last().index;
+        let behind = last.0 - matched.0;
         if matched == Index(0) || behind > self.settings.limits.catch_up {
             return Err(ChangeError::NotCaughtUp { node: node.clone(), behind });
+        }
+        // Put back, and it had promised beyond this log: to be named below that would leave it barred (S10).
+        if let Some(forgot) = self.peers.forgot(node, store, current)
+            && forgot > last
+        {
+            return Err(ChangeError::NotCaughtUp { node: node.clone(), behind: forgot.0 - last.0 });
         }
         Ok(Some(store))
     }

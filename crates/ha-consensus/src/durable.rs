@@ -221,7 +221,7 @@ mod tests {
 
     fn reply(granted: bool) -> Message<u8> {
         let mark = Mark { term: Term(1), index: Index(0) };
-        let (promised, regressed) = (Index(0), false);
+        let (promised, regressed) = (Index(0), None);
         let identity =
             Identity { store: StoreId(1), session: SessionId(1), restored: mark, promised, regressed };
         Message { term: Term(1), identity, body: Body::VoteReply { granted } }

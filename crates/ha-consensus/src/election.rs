@@ -204,7 +204,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             Some(BarReason::OtherStore) => last <= self.log.last(),
             None => false,
         };
-        let is_named = named == Some(self.settings.store) && !self.hard.regressed;
+        let is_named = named == Some(self.settings.store) && self.hard.regressed.is_none();
         let has_vote = !self.hard.no_vote || is_named;
         !barred && has_vote && !self.durable.failed && !self.would_found_anew(last)
     }

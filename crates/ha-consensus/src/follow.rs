@@ -186,6 +186,8 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         self.snapshot = Snapshot { meta: whole.meta, data: whole.bytes.into() };
         self.durable.replaced(self.snapshot.clone());
         self.commit = pos.index;
+        let members = &self.snapshot.meta.membership;
+        self.peers.prune(pos.index, members, members);
         self.regain_vote();
         self.acknowledge(leader, pos.index);
     }

@@ -1,9 +1,9 @@
 //! Beats: who hears whom, the leader's lease, and check-quorum.
 //!
-//! Must not know: how beats travel. Invariants: the lease counts from when the acknowledged beat was *sent*, by
-//! the leader's own clock; a follower that acknowledged at t votes for nobody before t + its own `t_lease`, which the
-//! acknowledgement names; a leader that
-//! gave its lease up takes it back only on acknowledgements of beats that call the hand-over off.
+//! Must not know: how beats travel. Invariants: the lease counts from when the acknowledged beat was *sent*, by the
+//! leader's own clock; a follower that acknowledged at t votes for nobody before t + its own `t_lease`, which the
+//! acknowledgement names; a leader that gave its lease up takes it back only on acknowledgements of beats that call
+//! the hand-over off.
 
 use crate::message::{Ack, BeatPart};
 use crate::node::Raft;
@@ -49,7 +49,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         };
         move |to| BeatPart {
             ack: ack.filter(|_| self.leader.as_ref() == Some(to)),
-            regressed: self.peers.regressed_store(to),
+            regressed: self.peers.put_back(to, self.membership()),
             ..all.clone()
         }
     }
@@ -63,14 +63,16 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
                 peer.heard_at = Some(self.now);
                 peer.hears_leader = part.hears_leader;
                 peer.term = part.term;
-                peer.has_history |= part.commit > Index(0);
+                peer.has_history |= part.commit.max(part.promised) > Index(0);
                 peer.told_misses(&part.misses);
             }
             self.peers.lives(from);
             self.peers.lives(&self.settings.node);
             self.peers.promised(from, &part.identity, part.last_acked, part.promised);
-            if part.regressed == Some(self.settings.store) {
-                self.confess();
+            if let Some((store, through)) = part.regressed
+                && store == self.settings.store
+            {
+                self.confess(through);
             }
             if part.leads && part.term >= self.hard.term {
                 self.on_leading_beat(from, part, sent_at);

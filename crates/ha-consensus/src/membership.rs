@@ -40,6 +40,8 @@ pub struct Membership {
     pub outgoing: Option<Voters>,
     /// Nodes without a vote.
     pub learners: BTreeSet<NodeId>,
+    /// The entry that made a store a voter, after a time without it; those not here vote since the formation.
+    pub named_at: BTreeMap<(NodeId, StoreId), Index>,
 }
 
 impl Membership {
@@ -51,7 +53,28 @@ impl Membership {
             voters: voters.iter().chain(late).map(|n| (n.clone(), None)).collect(),
             outgoing: None,
             learners: learners.iter().cloned().collect(),
+            named_at: BTreeMap::new(),
         }
+    }
+
+    /// Since which entry this store votes for the node without a break; 0 for the formation, and where it does not vote.
+    #[must_use]
+    pub fn named_at(&self, node: &NodeId, store: StoreId) -> Index {
+        self.named_at.get(&(node.clone(), store)).copied().unwrap_or_default()
+    }
+
+    /// The membership that an entry at `at` makes of this one: joint where the voters change (S10).
+    pub(crate) fn changed(&self, voters: Voters, learners: BTreeSet<NodeId>, at: Index) -> Self {
+        let mut named_at = self.named_at.clone();
+        for (node, store) in &voters {
+            if let Some(store) = store
+                && !self.accepts(node, *store)
+            {
+                named_at.insert((node.clone(), *store), at);
+            }
+        }
+        let outgoing = (voters != self.voters).then(|| self.voters.clone());
+        Self { voters, outgoing, learners, named_at }
     }
 
     /// Whether a joint change is under way.
@@ -142,7 +165,10 @@ impl Membership {
 
     /// The membership after the joint one: the new set alone.
     pub(crate) fn left_joint(&self) -> Self {
-        Self { voters: self.voters.clone(), outgoing: None, learners: self.learners.clone() }
+        let mut left = Self { outgoing: None, ..self.clone() };
+        let voters = &left.voters;
+        left.named_at.retain(|(node, store), _| voters.get(node) == Some(&Some(*store)));
+        left
     }
 }
 
@@ -227,6 +253,7 @@ mod tests {
             voters: [(id("a"), Some(new)), (id("b"), None), (id("c"), None)].into(),
             outgoing: Some([(id("a"), Some(old)), (id("b"), None), (id("c"), None)].into()),
             learners: BTreeSet::new(),
+            named_at: BTreeMap::new(),
         };
         assert!(m.accepts(&id("a"), old) && m.accepts(&id("a"), new));
         assert!(!m.accepts(&id("a"), StoreId(3)) && m.accepts(&id("b"), StoreId(3)));
@@ -237,6 +264,25 @@ mod tests {
         });
         assert_eq!(only_old, Outcome::Open, "the old store does not vote in the new set");
         assert!(!m.left_joint().accepts(&id("a"), old));
+    }
+
+    #[test]
+    fn a_store_is_named_where_it_begins_to_vote_and_as_long_as_it_does() {
+        let (a, one, two) = (id("a"), StoreId(1), StoreId(2));
+        let of = |store: Option<StoreId>| Voters::from([(a.clone(), store), (id("b"), None)]);
+        let formed = Membership::formed(&[a.clone(), id("b")], &[]);
+        let bound = formed.changed(of(Some(one)), BTreeSet::new(), Index(5)).left_joint();
+        assert_eq!(bound.named_at(&a, one), Index(0), "it voted before it was bound");
+        let joint = bound.changed(of(Some(two)), BTreeSet::new(), Index(7));
+        assert_eq!((joint.named_at(&a, one), joint.named_at(&a, two)), (Index(0), Index(7)));
+        let left = joint.left_joint();
+        let other = left.changed(of(Some(two)), [id("c")].into(), Index(8));
+        assert!(!other.is_joint());
+        assert_eq!(other.named_at(&a, two), Index(7), "it stays");
+        let back = other.changed(of(Some(one)), BTreeSet::new(), Index(9));
+        assert_eq!((back.named_at(&a, one), back.named_at(&a, two)), (Index(9), Index(7)), "both sets count");
+        let left = back.left_joint();
+        assert_eq!(left.named_at, [((a.clone(), one), Index(9))].into(), "S13: voters alone");
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub struct Identity {
     pub restored: Mark,
     /// The highest index that the store had ever acknowledged when this session started.
     pub promised: Index,
-    /// It was told that it had promised more: nobody counts it.
-    pub regressed: bool,
+    /// It was put back from a copy: it had promised through here. Nobody counts it until the members name it later than that.
+    pub regressed: Option<Index>,
 }
 
 /// Names one attempt to hand over leadership: voters grant this one in spite of the lease of the same leader.
@@ -166,8 +166,8 @@ pub struct BeatPart {
     pub last_acked: Mark,
     /// The highest index that the store ever acknowledged, durably.
     pub promised: Index,
-    /// The receiver's store, where the sender remembers that it had promised more.
-    pub regressed: Option<StoreId>,
+    /// The receiver's store, where the sender remembers that it had promised more: through where.
+    pub regressed: Option<(StoreId, Index)>,
     /// Whether it heard a leader (or leads) within `t_lost`.
     pub hears_leader: bool,
     /// Voters that it did not hear within `t_lost`; at most four of them.

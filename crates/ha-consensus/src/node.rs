@@ -116,7 +116,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         if is_new {
             durable.start_with(snapshot.clone());
         }
-        let why_none = if hard.regressed { NoVote::PutBack } else { NoVote::StoreLost };
+        let why_none = if hard.regressed.is_some() { NoVote::PutBack } else { NoVote::StoreLost };
         let events = if hard.no_vote { vec![Event::NoVote(why_none)] } else { Vec::new() };
         let identity = Identity {
             store: settings.store,
@@ -303,7 +303,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         if *node == self.settings.node {
             return !self.hard.no_vote && store == self.settings.store && required.is_none_or(|r| r == store);
         }
-        self.peers.counts(node, store, required)
+        self.peers.counts(node, store, required, self.membership())
     }
 
     /// The newest membership in the log, committed or not: the one that counts.

@@ -2,9 +2,9 @@
 //!
 //! Must not know: what others vote. Invariant: a vote that was given up is given up durably, and comes back by the log alone.
 
-use crate::membership::Membership;
 use crate::node::Raft;
 use crate::ready::{Event, NoVote};
+use ha_model::Index;
 use std::fmt::Debug;
 
 impl<P: Clone + PartialEq + Debug> Raft<P> {
@@ -21,33 +21,32 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         self.may_stand() && self.now >= self.aside_until
     }
 
-    /// A store that was lost votes again once the members name this very store.
+    /// A store that was lost votes again once the members name this very store; one that was put back, once they name it
+    /// later than what it had promised. That entry need not be committed here: no leader writes it before it has committed
+    /// members without this store ([`Peers::forgot`](crate::peers::Peers::forgot)).
     pub(crate) fn regain_vote(&mut self) {
-        let named = self.history.newest().1.binds(&self.settings.node, self.settings.store);
-        if self.hard.no_vote && named && !self.hard.regressed {
-            self.hard.no_vote = false;
+        let (node, store, members) = (&self.settings.node, self.settings.store, self.history.newest().1);
+        let is_late = self.hard.regressed.is_none_or(|through| members.named_at(node, store) > through);
+        if self.hard.no_vote && members.binds(node, store) && is_late {
+            (self.hard.regressed, self.hard.no_vote) = (None, false);
+            self.identity.regressed = None;
             self.durable.touch();
         }
     }
 
-    /// Another voter remembers that this store had promised more: it was put back from a copy. It gives its vote up, durably,
-    /// and says so to those who have never heard it (S10).
-    pub(crate) fn confess(&mut self) {
-        if !self.hard.regressed {
-            (self.hard.regressed, self.hard.no_vote) = (true, true);
-            self.identity.regressed = true;
-            self.durable.touch();
+    /// Another voter remembers that this store had promised through there: it was put back from a copy. It gives its vote up,
+    /// durably, and says so to those who have never heard it (S10). Who remembers that may have been away since the members
+    /// did without this store and named it anew.
+    pub(crate) fn confess(&mut self, through: Index) {
+        let is_over = self.membership().named_at(&self.settings.node, self.settings.store) > through;
+        if is_over || self.hard.regressed >= Some(through) {
+            return;
+        }
+        if self.hard.regressed.is_none() {
             self.events.push(Event::NoVote(NoVote::PutBack));
         }
-    }
-
-    /// A committed membership does without this store: what it had promised once counts no more. Another that names it gives
-    /// it its vote back.
-    pub(crate) fn absolve(&mut self, membership: &Membership) {
-        if self.hard.regressed && !membership.accepts(&self.settings.node, self.settings.store) {
-            self.hard.regressed = false;
-            self.identity.regressed = false;
-            self.durable.touch();
-        }
+        (self.hard.regressed, self.hard.no_vote) = (Some(through), true);
+        self.identity.regressed = self.hard.regressed;
+        self.durable.touch();
     }
 }

@@ -1,8 +1,8 @@
 //! What this node remembers of each peer: when it was heard, which store and session spoke, and how far that
 //! store had promised. A store that comes back having promised less was put back from a copy, and is barred (S10).
 //!
-//! Must not know: roles, the log. Invariants: the memory of a (node, store) never falls; a bar is lifted only when
-//! a committed membership no longer names that store.
+//! Must not know: roles, the log. Invariants: what is remembered of a (node, store) falls only where its store was found put
+//! back, and then the bar remembers it; a bar ends only with a naming later than what it remembers.
 
 use crate::hearing::MISSES_TOLD;
 use crate::membership::Membership;
@@ -28,8 +28,11 @@ pub struct PeerMemory {
     pub mark: Mark,
     /// The highest index that the store ever acknowledged, as far as this node heard.
     pub promised: Index,
-    /// It came back having promised less: no vote until the members no longer name it.
-    pub regressed: bool,
+    /// As a voter since this entry: what it promised without a vote, above all before it, is not held against it.
+    pub named_at: Index,
+    /// It came back having promised less than this: no vote until the members name it later. What is remembered beside it is
+    /// the store as it came back.
+    pub regressed: Option<Index>,
 }
 
 /// Why a store's votes and acknowledgements do not count.
@@ -48,7 +51,7 @@ pub(crate) struct Peer {
     pub(crate) identity: Option<Identity>,
     pub(crate) hears_leader: bool,
     pub(crate) term: Term,
-    /// It said that something is committed.
+    /// It said that something is committed, or that it holds something that may be.
     pub(crate) has_history: bool,
     /// Whom it misses by its newest beat, and whether this node has heard that one since it was told so.
     misses: BTreeMap<NodeId, bool>,
@@ -165,9 +168,10 @@ impl Peers {
             if !peer.reset && !silent {
                 return Speaker::Void;
             }
-            *peer = Peer::default();
+            *peer = Peer { has_history: peer.has_history, ..Peer::default() };
         }
         peer.identity = Some(*identity);
+        peer.has_history |= identity.promised > Index(0);
         self.remember(from, identity, members);
         if new { Speaker::New } else { Speaker::Known }
     }
@@ -183,6 +187,7 @@ impl Peers {
         if !acceptable {
             return;
         }
+        let named_at = members.named_at(from, identity.store);
         let of_node = self.memory.entry(from.clone()).or_default();
         let memory = of_node.entry(identity.store).or_insert_with(|| PeerMemory {
             node: from.clone(),
@@ -190,26 +195,42 @@ impl Peers {
             session: identity.session,
             mark: identity.restored,
             promised: identity.promised,
-            regressed: false,
+            named_at,
+            regressed: None,
         });
-        let mut has_fallen = identity.regressed;
+        // A confession may be older than its end, which this node knows already.
+        let mut forgot = identity.regressed.filter(|through| named_at <= *through);
         if memory.session != identity.session {
             memory.session = identity.session;
             // A term can be caught up with without the entries that were acknowledged before it.
-            has_fallen |= identity.restored < memory.mark || identity.promised < memory.promised;
+            if identity.restored < memory.mark || identity.promised < memory.promised {
+                // A vote may be all that it forgot: it has one since it is named, whatever it has acknowledged.
+                forgot = forgot.max(Some(memory.promised.max(memory.named_at)));
+                (memory.mark, memory.promised) = (identity.restored, identity.promised);
+            }
         }
-        if has_fallen && !memory.regressed {
-            memory.regressed = true;
+        if forgot > memory.regressed {
+            memory.regressed = forgot;
             self.urgent = true;
         }
+        memory.named_at = memory.named_at.max(named_at);
         memory.mark = memory.mark.max(identity.restored);
         memory.promised = memory.promised.max(identity.promised);
     }
 
+    /// Through where `store` had promised before it was put back; `None` if it was not, or if that is over: `members` name it
+    /// later (S10). That is enough. A leader writes such a naming only after it has committed members without this store, and
+    /// what is committed since then, and before, a majority without this store holds. What it acknowledged and forgot was
+    /// below the naming, so nothing that is committed rests on it; and what it acknowledges from the naming on, it has.
+    pub(crate) fn forgot(&self, node: &NodeId, store: StoreId, members: &Membership) -> Option<Index> {
+        let through = self.remembered(node, store)?.regressed?;
+        (members.named_at(node, store) <= through).then_some(through)
+    }
+
     /// The store of a peer that promised more than it remembers, to be told of it: others may not have heard it before.
-    pub(crate) fn regressed_store(&self, node: &NodeId) -> Option<StoreId> {
+    pub(crate) fn put_back(&self, node: &NodeId, members: &Membership) -> Option<(StoreId, Index)> {
         let store = self.store_of(node)?;
-        self.remembered(node, store).filter(|m| m.regressed).map(|_| store)
+        Some((store, self.forgot(node, store, members)?))
     }
 
     /// The peer told that its store has promised this far.
@@ -225,16 +246,23 @@ impl Peers {
 
     /// Whether the cluster has a log already, by the word of anybody heard in this run, or remembered.
     pub(crate) fn know_history(&self) -> bool {
-        let is_kept = |m: &PeerMemory| m.mark.index > Index(0);
+        // A mark alone tells nothing: in a newer term a store has acknowledged nothing yet, whatever it holds.
+        let is_kept = |m: &PeerMemory| m.promised.max(m.regressed.unwrap_or_default()) > Index(0);
         self.peers.values().any(|p| p.has_history)
             || self.memory.values().flat_map(BTreeMap::values).any(is_kept)
     }
 
     /// Whether what `store` says for `node` counts in a set that demands `required` (None: not yet bound).
-    pub(crate) fn counts(&self, node: &NodeId, store: StoreId, required: Option<StoreId>) -> bool {
-        let memory = self.remembered(node, store);
-        let right_store = required.map_or(memory.is_some(), |required| required == store);
-        right_store && !memory.is_some_and(|m| m.regressed)
+    pub(crate) fn counts(
+        &self,
+        node: &NodeId,
+        store: StoreId,
+        required: Option<StoreId>,
+        members: &Membership,
+    ) -> bool {
+        let is_known = || self.remembered(node, store).is_some();
+        let right_store = required.map_or_else(is_known, |required| required == store);
+        right_store && self.forgot(node, store, members).is_none()
     }
 
     /// Why `store` has no vote for `node`, if it is a voter there at all.
@@ -242,11 +270,10 @@ impl Peers {
         if !members.is_voter(node) {
             return None;
         }
-        let memory = self.remembered(node, store);
-        if memory.is_some_and(|m| m.regressed) {
+        if self.forgot(node, store, members).is_some() {
             return Some(BarReason::Regressed);
         }
-        let first_heard = members.is_unbound(node) && memory.is_some();
+        let first_heard = members.is_unbound(node) && self.remembered(node, store).is_some();
         let right = members.binds(node, store) || first_heard;
         (!right).then_some(BarReason::OtherStore)
     }
@@ -263,10 +290,15 @@ impl Peers {
         bar
     }
 
-    /// Forgets stores and nodes that neither a membership just committed nor the newest one names.
-    pub(crate) fn prune(&mut self, committed: &Membership, newest: &Membership) {
+    /// Forgets bars that are over with the membership that was just committed at `at`, and stores and nodes that neither it nor the newest
+    /// one names. What a store forgot beyond `at` stays known: this membership may be an older one, from before.
+    pub(crate) fn prune(&mut self, at: Index, committed: &Membership, newest: &Membership) {
         self.memory.retain(|node, of| {
-            of.retain(|store, _| committed.accepts(node, *store) || newest.accepts(node, *store));
+            of.retain(|store, memory| {
+                memory.regressed = memory.regressed.filter(|t| committed.named_at(node, *store) <= *t);
+                let is_named = committed.accepts(node, *store) || newest.accepts(node, *store);
+                is_named || memory.regressed.is_some_and(|through| through >= at)
+            });
             !of.is_empty()
         });
         self.peers.retain(|node, _| committed.contains(node) || newest.contains(node));
@@ -283,7 +315,7 @@ mod tests {
     }
 
     fn who(store: u128, session: u128, restored: Mark) -> Identity {
-        let (promised, regressed) = (restored.index, false);
+        let (promised, regressed) = (restored.index, None);
         Identity { store: StoreId(store), session: SessionId(session), restored, promised, regressed }
     }
 
@@ -298,41 +330,95 @@ mod tests {
         m
     }
 
+    fn named(store: u128, at: u64) -> Membership {
+        let mut m = bound(store);
+        m.named_at.insert((NodeId::from("a"), StoreId(store)), Index(at));
+        m
+    }
+
     #[test]
-    fn a_store_that_forgot_is_barred_until_the_members_drop_it() {
+    fn a_store_that_forgot_is_barred_until_the_members_name_it_later() {
         let (a, m) = (NodeId::from("a"), bound(1));
         let mut p = Peers::default();
         assert_eq!(speaks(&mut p, &a, who(1, 1, mark(1, 0)), &m), Speaker::New);
         p.promised(&a, &who(1, 1, mark(1, 0)), mark(2, 7), Index(7));
         assert_eq!(speaks(&mut p, &a, who(1, 1, mark(1, 0)), &m), Speaker::Known);
-        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "the same session is no regression");
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1)), &m), "the same session is no regression");
         speaks(&mut p, &a, who(1, 2, mark(2, 7)), &m);
-        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "an honest restart");
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1)), &m), "an honest restart");
         // The memory outlives this node's own restart.
         let mut p = Peers::restored(p.memory());
         speaks(&mut p, &a, who(1, 3, mark(2, 6)), &m);
-        assert!(p.urgent && !p.counts(&a, StoreId(1), Some(StoreId(1))));
+        assert!(p.urgent && !p.counts(&a, StoreId(1), Some(StoreId(1)), &m));
         assert_eq!(p.new_bar(&a, &m), Some((StoreId(1), BarReason::Regressed)));
         assert_eq!(p.new_bar(&a, &m), None, "told once");
         speaks(&mut p, &a, who(1, 4, mark(9, 9)), &m);
-        assert!(!p.counts(&a, StoreId(1), Some(StoreId(1))), "growing again does not lift the bar");
-        p.prune(&bound(2), &bound(2));
-        speaks(&mut p, &a, who(1, 5, mark(9, 9)), &m);
-        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "removed and added again");
+        assert!(!p.counts(&a, StoreId(1), Some(StoreId(1)), &m), "growing again does not lift the bar");
+        assert_eq!(p.put_back(&a, &m), Some((StoreId(1), Index(7))), "it is told of the most that it forgot");
+        assert!(
+            !p.counts(&a, StoreId(1), Some(StoreId(1)), &named(1, 7)),
+            "named before it acknowledged that"
+        );
+        let later = named(1, 8);
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1)), &later), "removed and added again");
+        let confesses = Identity { regressed: Some(Index(7)), ..who(1, 4, mark(9, 9)) };
+        speaks(&mut p, &a, confesses, &later);
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1)), &later), "it has not heard of that yet");
+        p.prune(Index(8), &later, &later);
+        assert_eq!(p.memory()[0].regressed, None, "over for good");
+        speaks(&mut p, &a, who(1, 5, mark(9, 8)), &later);
+        assert_eq!(p.put_back(&a, &later), Some((StoreId(1), Index(9))), "and once more");
+    }
+
+    #[test]
+    fn what_was_forgotten_outlives_a_removal_that_is_older() {
+        let (a, old) = (NodeId::from("a"), bound(1));
+        let mut p = Peers::default();
+        speaks(&mut p, &a, who(1, 1, mark(1, 0)), &old);
+        p.promised(&a, &who(1, 1, mark(1, 0)), mark(2, 300), Index(300));
+        speaks(&mut p, &a, who(1, 2, mark(2, 250)), &old);
+        // This node's log lags behind: removed at 100, and named at 200, which it has not yet.
+        p.prune(Index(100), &bound(2), &bound(2));
+        assert!(!p.counts(&a, StoreId(1), Some(StoreId(1)), &named(1, 200)));
+        p.prune(Index(301), &bound(2), &bound(2));
+        assert!(p.memory().is_empty(), "S13");
+    }
+
+    #[test]
+    fn who_slept_since_before_a_store_was_put_back_holds_it_not_against_its_next_naming() {
+        let (a, old) = (NodeId::from("a"), bound(1));
+        let mut p = Peers::default();
+        speaks(&mut p, &a, who(1, 1, mark(1, 7)), &old);
+        let mut p = Peers::restored(p.memory());
+        let later = named(1, 8);
+        speaks(&mut p, &a, who(1, 3, mark(1, 5)), &later);
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1)), &later));
+        speaks(&mut p, &a, who(1, 4, mark(1, 6)), &later);
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1)), &later), "an honest restart");
+    }
+
+    #[test]
+    fn a_vote_that_was_forgotten_counts_as_of_the_naming() {
+        let (a, m) = (NodeId::from("a"), named(1, 8));
+        let mut p = Peers::default();
+        speaks(&mut p, &a, who(1, 1, mark(1, 5)), &m);
+        p.promised(&a, &who(1, 1, mark(1, 5)), mark(4, 0), Index(5));
+        speaks(&mut p, &a, who(1, 2, mark(1, 5)), &m);
+        assert_eq!(p.put_back(&a, &m), Some((StoreId(1), Index(8))));
     }
 
     #[test]
     fn what_a_learner_promised_is_not_held_against_its_start() {
-        let a = NodeId::from("a");
+        let (a, m) = (NodeId::from("a"), bound(1));
         let mut p = Peers::default();
-        speaks(&mut p, &a, who(1, 1, mark(1, 2)), &bound(1));
+        speaks(&mut p, &a, who(1, 1, mark(1, 2)), &m);
         // It starts anew while this node's log, an old one, does not name its store.
         let next = who(1, 2, mark(1, 4));
         p.reset(&a);
         speaks(&mut p, &a, next, &bound(9));
         p.promised(&a, &next, mark(3, 8), Index(8));
-        speaks(&mut p, &a, next, &bound(1));
-        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))), "it fell behind nothing");
+        speaks(&mut p, &a, next, &m);
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1)), &m), "it fell behind nothing");
     }
 
     #[test]
@@ -344,8 +430,8 @@ mod tests {
         // Put back from before that, it heard of term 5 from another, and started once more.
         let back = Identity { promised: Index(3), ..who(1, 2, mark(5, 0)) };
         speaks(&mut p, &a, back, &m);
-        assert!(!p.counts(&a, StoreId(1), Some(StoreId(1))));
-        assert_eq!(p.regressed_store(&a), Some(StoreId(1)), "it is told");
+        assert!(!p.counts(&a, StoreId(1), Some(StoreId(1)), &m));
+        assert_eq!(p.put_back(&a, &m), Some((StoreId(1), Index(7))), "it is told");
     }
 
     #[test]
@@ -366,7 +452,7 @@ mod tests {
         p.reset(&a);
         assert_eq!(say(&mut p, 20, &next), Speaker::New);
         assert_eq!(say(&mut p, 30, &first), Speaker::Void);
-        assert!(p.counts(&a, StoreId(1), Some(StoreId(1))));
+        assert!(p.counts(&a, StoreId(1), Some(StoreId(1)), &m));
         assert_eq!(say(&mut p, 40, &next), Speaker::Known);
         assert_eq!(say(&mut p, 1040, &who(1, 3, mark(1, 5))), Speaker::New, "long silent");
     }
@@ -375,10 +461,10 @@ mod tests {
     fn an_unbound_voter_is_the_first_store_heard() {
         let (a, m) = (NodeId::from("a"), Membership::formed(&[NodeId::from("a")], &[]));
         let mut p = Peers::default();
-        assert!(!p.counts(&a, StoreId(1), None), "nobody heard yet");
+        assert!(!p.counts(&a, StoreId(1), None, &m), "nobody heard yet");
         speaks(&mut p, &a, who(1, 1, mark(0, 0)), &m);
         speaks(&mut p, &a, who(2, 2, mark(0, 0)), &m);
-        assert!(p.counts(&a, StoreId(1), None) && !p.counts(&a, StoreId(2), None));
+        assert!(p.counts(&a, StoreId(1), None, &m) && !p.counts(&a, StoreId(2), None, &m));
         assert_eq!(p.bar(&a, StoreId(2), &m), Some(BarReason::OtherStore));
         assert_eq!(p.bar(&a, StoreId(1), &m), None);
     }

@@ -315,8 +315,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         let before = std::mem::replace(&mut self.commit, index);
         let committed: Vec<_> = self.history.between(before, index).cloned().collect();
         for (index, membership) in committed {
-            self.peers.prune(&membership, self.history.newest().1);
-            self.absolve(&membership);
+            self.peers.prune(index, &membership, self.history.newest().1);
             self.events.push(Event::VotersChanged { index, membership });
         }
     }

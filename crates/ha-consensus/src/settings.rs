@@ -133,9 +133,9 @@ pub struct HardState {
     pub acked: Index,
     /// Highest index ever acknowledged, or held as a leader, in whatever term; it never falls, though the log may.
     pub promised: Index,
-    /// Another voter remembers that the store had promised more: it was put back from a copy, and has no vote until the
-    /// members do without it.
-    pub regressed: bool,
+    /// Another voter remembers that the store had promised more, through here: it was put back from a copy, and has no vote
+    /// until the members name it later than that.
+    pub regressed: Option<Index>,
     /// The store was lost or damaged: no vote until the members name this very store a voter (S16).
     pub no_vote: bool,
 }

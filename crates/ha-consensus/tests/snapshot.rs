@@ -71,7 +71,7 @@ impl Follower {
             session: SessionId(2),
             restored,
             promised: Index(0),
-            regressed: false,
+            regressed: None,
         };
         let body = Body::Chunk { meta, offset, total, bytes: bytes.to_vec() };
         let message = Message { term: Term(term), identity, body };

@@ -124,7 +124,7 @@ impl Cluster {
                 session: SessionId(id),
                 restored: Mark::default(),
                 promised: Index(0),
-                regressed: false,
+                regressed: None,
             };
             let message = PeerMessage::Raft(Message { term: Term(1), identity, body });
             streams.send(&gamma, ha_codec::encode(&message)).unwrap();

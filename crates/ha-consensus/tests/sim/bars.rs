@@ -107,6 +107,34 @@ fn a_bar_ends_where_a_snapshot_holds_the_removal() {
     assert_eq!(barred(&world, E), None, "it was voted out and in since");
 }
 
+/// S10: what it remembers is true, and it did not live to see it end.
+#[test]
+fn who_slept_since_before_a_store_was_put_back_strips_no_voter() {
+    let mut world = with_learners(47, 6, 5);
+    let yesterday = world.hosts[B].disk.clone();
+    assert!(
+        commits(&mut world, A) && commits(&mut world, A),
+        "what is remembered is written with the next entry"
+    );
+    world.crash(E);
+    world.crash(B);
+    world.hosts[B].disk = yesterday;
+    world.start(B);
+    run(&mut world, T_LOST_MS);
+    out_and_in(&mut world, &[A, 2, E, 5, D]);
+    assert!(!world.hosts[B].disk.hard.no_vote, "b votes again");
+    world.cut.extend([(A, E), (E, A)]);
+    world.start(E);
+    run(&mut world, T_LOST_MS / 2);
+    assert_eq!(barred(&world, E), Some(BarReason::Regressed), "e knows that b lacks something");
+    world.cut.clear();
+    run(&mut world, T_LOST_MS);
+    world.crash(B);
+    world.start(B);
+    run(&mut world, T_LOST_MS);
+    assert!((0..6).all(|i| barred(&world, i).is_none()) && !world.hosts[B].disk.hard.no_vote);
+}
+
 /// S10: it was away itself, and its snapshot holds both.
 #[test]
 fn who_slept_over_its_own_removal_and_naming_votes_again() {

@@ -84,7 +84,7 @@ fn of_leader(body: Body<LogEntry>) -> Input {
         session: SessionId(1),
         restored: Mark::default(),
         promised: Index(0),
-        regressed: false,
+        regressed: None,
     };
     let message = PeerMessage::Raft(Message { term: Term(1), identity, body });
     Input::Message { from: "alpha".into(), message: Box::new(message) }
