@@ -23,12 +23,12 @@ pub enum OpenError {
         /// The system's answer.
         source: io::Error,
     },
-    /// Written by a newer version of this program.
-    #[error("store has format {found}, this build reads up to {known}; upgrade this node")]
-    Newer {
+    /// Written by another version of this program.
+    #[error("store has format {found}, this build reads {known} alone; {}", other_format(*found, *known))]
+    OtherFormat {
         /// Format found.
         found: u32,
-        /// Newest format known.
+        /// The format that is read and written.
         known: u32,
     },
     /// Damaged, and not on a file that could be set aside.
@@ -37,6 +37,15 @@ pub enum OpenError {
         /// What does not fit.
         why: String,
     },
+}
+
+/// What to do about a store of another format.
+fn other_format(found: u32, known: u32) -> &'static str {
+    if found > known {
+        "upgrade this node"
+    } else {
+        "run the version that wrote it, or move the store away: the node then joins anew, without a vote until the members name it"
+    }
 }
 
 /// A batch was not written.

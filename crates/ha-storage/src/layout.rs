@@ -12,8 +12,9 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Format of the store. It rises when a table or the manifest changes.
-pub(crate) const FORMAT: u32 = 1;
+/// Format of the store. It rises when a table, the manifest, or what the daemon keeps in them changes: 2 since hard state, memory of
+/// peers and memberships say where a store was put back and where it was named.
+pub(crate) const FORMAT: u32 = 2;
 /// The manifest is a few numbers.
 const MANIFEST_MAX: usize = 1 << 10;
 /// The single key of the tables with one record.
@@ -64,7 +65,7 @@ pub(crate) fn snapshot_record(value: &[u8]) -> Vec<u8> {
 /// What reading back found.
 pub(crate) enum Loaded {
     Intact(Manifest, Contents),
-    Newer(u32),
+    OtherFormat(u32),
 }
 
 /// Why reading back failed: damage, or the disk.
@@ -104,7 +105,7 @@ macro_rules! table {
 pub(crate) fn load(txn: &ReadTransaction) -> Result<Loaded, LoadError> {
     let manifest = match read_manifest(txn)? {
         Ok(manifest) => manifest,
-        Err(newer) => return Ok(Loaded::Newer(newer)),
+        Err(other) => return Ok(Loaded::OtherFormat(other)),
     };
     let meta = read_meta(txn)?;
     if meta.len() as u64 != manifest.meta_records {
@@ -127,7 +128,7 @@ pub(crate) fn load(txn: &ReadTransaction) -> Result<Loaded, LoadError> {
     Ok(Loaded::Intact(manifest, contents))
 }
 
-/// The manifest, or the number of a newer format.
+/// The manifest, or the number of another format.
 fn read_manifest(txn: &ReadTransaction) -> Result<Result<Manifest, u32>, LoadError> {
     let table = table!(txn, MANIFEST);
     let Some(record) = table.get(ONLY)? else { return corrupt("the manifest is missing") };
@@ -170,4 +171,26 @@ fn read_log(txn: &ReadTransaction, bounds: Bounds) -> Result<Vec<(u64, Vec<u8>)>
         return corrupt(format!("log ends before {next}, {} was written", bounds.next));
     }
     Ok(log)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::OpenError;
+    use redb::{Database, ReadableDatabase, backends::InMemoryBackend};
+
+    #[test]
+    fn a_store_of_another_format_is_neither_read_nor_called_corrupt() {
+        for (found, advice) in [(FORMAT - 1, "run the version that wrote it"), (FORMAT + 1, "upgrade")] {
+            let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+            let txn = db.begin_write().unwrap();
+            let manifest = Manifest { format: found, ..Manifest::fresh(StoreId(1)) };
+            txn.open_table(MANIFEST).unwrap().insert(ONLY, manifest.to_record().as_slice()).unwrap();
+            txn.commit().unwrap();
+            let loaded = load(&db.begin_read().unwrap());
+            assert!(matches!(loaded, Ok(Loaded::OtherFormat(of)) if of == found));
+            let told = OpenError::OtherFormat { found, known: FORMAT }.to_string();
+            assert!(told.contains(advice), "{told}");
+        }
+    }
 }

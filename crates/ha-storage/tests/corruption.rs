@@ -30,7 +30,7 @@ fn reopened(bytes: Vec<u8>) -> Option<Contents> {
     match Store::open_backend(Disk::of(bytes)) {
         Ok((_, Found::Intact(contents))) => Some(contents),
         Ok((_, other)) => panic!("damage taken for {other:?}"),
-        Err(OpenError::Corrupt { .. } | OpenError::Newer { .. }) => None,
+        Err(OpenError::Corrupt { .. } | OpenError::OtherFormat { .. }) => None,
         Err(other) => panic!("damage taken for a failing disk: {other}"),
     }
 }

@@ -3,8 +3,8 @@
 use ha_model::{Incarnation, NodeId, SessionId, StoreId};
 use serde::{Deserialize, Serialize};
 
-/// Version of what is said on streams; both ends must have the same.
-pub const PROTOCOL_VERSION: u32 = 1;
+/// Version of what is said on streams; both ends must have the same. It rises with every change of an encoding that travels.
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Who speaks. The name is checked against the certificate, the cluster against one's own; the rest is for the core.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

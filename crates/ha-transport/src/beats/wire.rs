@@ -12,8 +12,8 @@ use ha_model::BootNs;
 
 /// Longest body of a heartbeat in bytes: with everything else it stays in one frame of Ethernet.
 pub const BODY_MAX: usize = 1 << 10;
-/// Version of the layout.
-pub const BEAT_VERSION: u8 = 1;
+/// Version of the layout, and of what is in the body.
+pub const BEAT_VERSION: u8 = 2;
 const MAGIC: [u8; 2] = [0x48, 0xb7];
 const HEADER_LEN: usize = 12 + KEY_TAG_LEN;
 const FIXED_LEN: usize = 28;
@@ -133,7 +133,7 @@ mod tests {
         let (key, header, fixed) = sample();
         let mut packet = Vec::new();
         pack(&mut packet, &key, header, fixed, b"body").unwrap();
-        assert_eq!(packet[..HEADER_LEN], *b"\x48\xb7\x01\x01abcdefgh\x07\0\0\0\0\0\0\0");
+        assert_eq!(packet[..HEADER_LEN], *b"\x48\xb7\x02\x01abcdefgh\x07\0\0\0\0\0\0\0");
         assert_eq!(packet.len(), PACKET_MIN + 4);
         assert_eq!(parse(&packet), Ok(header));
         assert_eq!(open(&mut packet, &key, header), Ok((fixed, b"body".as_slice())));

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_hello_are_as_recorded() {
         let hello = Hello {
-            version: 1,
+            version: crate::hello::PROTOCOL_VERSION,
             cluster: "shop".into(),
             node: "alpha".into(),
             incarnation: ha_model::Incarnation(1),
@@ -149,7 +149,7 @@ mod tests {
             config_sha256: [9; 32],
         };
         let bytes = bytes_of(&Message::Hello(hello.clone())).unwrap();
-        let golden = [&[49, 0, 0, 0, 1, 1, 1, 4][..], b"shop", &[5], b"alpha", &[1, 2, 251, 44, 1], &[9; 32]];
+        let golden = [&[49, 0, 0, 0, 1, 1, 2, 4][..], b"shop", &[5], b"alpha", &[1, 2, 251, 44, 1], &[9; 32]];
         assert_eq!(bytes, golden.concat());
         assert_eq!(read_bytes(&bytes, HELLO_MAX).unwrap(), Message::Hello(hello));
     }
