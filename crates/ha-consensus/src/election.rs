@@ -106,6 +106,9 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             self.quiet_until = self.now + self.rng.retry(self.settings.retry_max);
             return;
         }
+        if sabotage::is(Sabotage::NoPreVote) {
+            return self.campaign(self.hard.term.next(), None);
+        }
         self.ask_pre_votes();
     }
 
@@ -157,8 +160,10 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
 
     /// Whether this node must not vote now: it promised, or started less than a lease ago.
     pub(crate) fn locked(&self, token: Option<TransferToken>) -> bool {
-        self.now < self.started_at + self.settings.start_wait.max(self.settings.t_lease)
-            || self.lock.forbids(self.now, token)
+        let is_new = self.now < self.started_at + self.settings.start_wait.max(self.settings.t_lease);
+        let is_bound = self.lock.forbids(self.now, token);
+        (is_new && !sabotage::is(Sabotage::NoStartWait))
+            || (is_bound && !sabotage::is(Sabotage::BreakPromise))
     }
 
     /// Adds the own vote once the write that holds it is durable.

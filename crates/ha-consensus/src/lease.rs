@@ -178,6 +178,9 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
     /// When a leader without acknowledgements gives up.
     pub(crate) fn check_quorum_deadline(&self) -> Option<BootNs> {
         let State::Leader(leading) = &self.state else { return None };
+        if sabotage::is(Sabotage::NoCheckQuorum) {
+            return None;
+        }
         let acked = self
             .quorum_acked(self.now, |progress| progress.acked_sent)
             .unwrap_or(leading.since)

@@ -73,7 +73,8 @@ impl Membership {
                 named_at.insert((node.clone(), *store), at);
             }
         }
-        let outgoing = (voters != self.voters).then(|| self.voters.clone());
+        let is_joint = voters != self.voters && !sabotage::is(Sabotage::SwapInOneStep);
+        let outgoing = is_joint.then(|| self.voters.clone());
         Self { voters, outgoing, learners, named_at }
     }
 

@@ -7,6 +7,7 @@
 use crate::hearing::MISSES_TOLD;
 use crate::membership::Membership;
 use crate::message::{Identity, Mark};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{BootNs, Index, NodeId, SessionId, StoreId, Term};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -223,7 +224,8 @@ impl Peers {
     /// what is committed since then, and before, a majority without this store holds. What it acknowledged and forgot was
     /// below the naming, so nothing that is committed rests on it; and what it acknowledges from the naming on, it has.
     pub(crate) fn forgot(&self, node: &NodeId, store: StoreId, members: &Membership) -> Option<Index> {
-        let through = self.remembered(node, store)?.regressed?;
+        let through =
+            self.remembered(node, store)?.regressed.filter(|_| !sabotage::is(Sabotage::PutBackVotes))?;
         (members.named_at(node, store) <= through).then_some(through)
     }
 

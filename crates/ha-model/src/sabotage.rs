@@ -87,6 +87,23 @@ sabotages! {
     IgnoreOrder = "ignore-order" breaks ["S11"];
     /// An instance is started without a look whether it runs already.
     SkipProbe = "skip-probe" breaks ["S8"];
+    // Elections.
+    /// A node stands without having asked whether it would be elected.
+    NoPreVote = "no-pre-vote" breaks ["L5", "L1"];
+    /// A leader that no quorum answers leads on.
+    NoCheckQuorum = "no-check-quorum" breaks ["L1", "L2", "L5"];
+    /// A voter votes although it has just promised another leader not to.
+    BreakPromise = "break-promise" breaks ["S3"];
+    /// A daemon votes from its start on, whatever it promised before that.
+    NoStartWait = "no-start-wait" breaks ["S3"];
+    /// A leader that alone loses a node keeps leading.
+    NoHandOver = "no-hand-over" breaks ["L5"];
+    /// Voters change in one step.
+    SwapInOneStep = "swap-in-one-step" breaks ["S10", "S5"];
+    /// A voter that is lost, and not proven off, makes room for another.
+    SwapUnproven = "swap-unproven" breaks ["S10"];
+    /// A store that was put back from a copy votes.
+    PutBackVotes = "put-back-votes" breaks ["S10", "S5", "abort"];
 }
 
 #[cfg(feature = "sabotage")]

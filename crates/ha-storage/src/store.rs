@@ -150,9 +150,7 @@ impl Store {
                 let store = Store { db: Some(db), manifest, meta_keys, failed: None, _lock: None };
                 Ok((store, Contents { rolled_back, ..contents }))
             }
-            Ok(Loaded::OtherFormat(found)) => {
-                Err(OpenError::OtherFormat { found, known: layout::FORMAT })
-            }
+            Ok(Loaded::OtherFormat(found)) => Err(OpenError::OtherFormat { found, known: layout::FORMAT }),
             Err(LoadError::Corrupt(why)) => Err(OpenError::Corrupt { why }),
             Err(LoadError::Redb(redb::Error::Io(source))) if !is_damage(&source) => {
                 Err(io_error("reading it", source))

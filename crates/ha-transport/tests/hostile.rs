@@ -7,7 +7,7 @@ mod common;
 mod proxy;
 
 use common::*;
-use ha_transport::beats::{BeatContents, BeatStats, PACKET_MAX};
+use ha_transport::beats::{BEAT_VERSION, BeatContents, BeatStats, PACKET_MAX};
 use ha_transport::{ClusterCa, boot_now};
 use proxy::UdpRelay;
 use std::net::{SocketAddr, UdpSocket};
@@ -146,7 +146,7 @@ fn a_flood_of_garbage_stops_no_beat() {
     let until = Arc::clone(&stop);
     let flood = std::thread::spawn(move || {
         let socket = UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let mut packet = vec![0x48, 0xb7, 1, 0];
+        let mut packet = vec![0x48, 0xb7, BEAT_VERSION, 0];
         packet.resize(400, 7);
         while !until.load(Ordering::Acquire) {
             let _ = socket.send_to(&packet, to);

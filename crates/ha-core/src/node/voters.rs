@@ -3,6 +3,7 @@
 
 use super::Node;
 use ha_consensus::{Membership, Voter, VoterSet};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{Level, NodeId, Notice, Now};
 use ha_scheduler::NodeStatus;
 
@@ -12,7 +13,10 @@ impl Node {
         if membership.is_joint() || membership.learners.is_empty() {
             return;
         }
-        let is_off = |n: &&NodeId| self.state.node(n).is_some_and(|r| r.status == NodeStatus::Off);
+        let is_out = |status| {
+            status == NodeStatus::Off || (status == NodeStatus::Lost && sabotage::is(Sabotage::SwapUnproven))
+        };
+        let is_off = |n: &&NodeId| self.state.node(n).is_some_and(|r| is_out(r.status));
         let takes_part = |n: &&NodeId| {
             self.state.node(n).is_some_and(|r| r.status == NodeStatus::Member)
                 && self.membership.is_present(n, now.boot)

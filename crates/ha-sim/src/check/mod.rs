@@ -10,6 +10,7 @@ mod runs;
 mod votes;
 
 use crate::world::{S, World};
+use ha_consensus::Membership;
 use ha_model::{BootNs, EffectId, Incarnation, Index, InstanceId, NodeId, SessionId, Term};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,6 +56,8 @@ pub(crate) struct Ledger {
     pub entries: BTreeMap<u64, Term>,
     /// What the log said, of its newest entries.
     pub told: BTreeSet<(Index, String)>,
+    /// The members as each leader last had them, with its term.
+    pub members: BTreeMap<NodeId, (Term, Membership)>,
     /// Who votes, by the newest leader.
     pub voters: Vec<NodeId>,
     /// When the cluster switched a node on.
@@ -74,7 +77,10 @@ impl World {
     /// After each step of a node.
     pub(crate) fn check(&mut self, id: &NodeId) {
         let broken = self.judge_leader(id).or_else(|| self.judge_log(id));
-        let broken = broken.or_else(|| self.judge_grant(id)).or_else(|| self.judge_state(id));
+        let broken = broken
+            .or_else(|| self.judge_change(id))
+            .or_else(|| self.judge_grant(id))
+            .or_else(|| self.judge_state(id));
         self.note_voters(id);
         self.note_applied(id);
         if let Some((rule, what)) = broken {

@@ -4,6 +4,7 @@ use super::{AFTER_THAW, Broken};
 use crate::world::{Host, World};
 use ha_consensus::{Body, Message};
 use ha_model::{Index, LogEntry, NodeId};
+use ha_scheduler::NodeStatus;
 use std::collections::BTreeMap;
 
 impl World {
@@ -53,6 +54,26 @@ impl World {
         let outgoing = members.outgoing.as_ref().map_or(1, BTreeMap::len);
         let is_even = members.voters.len().is_multiple_of(2) || outgoing.is_multiple_of(2);
         is_even.then(|| ("S10", format!("{id} counts an even set: {members:?}")))
+    }
+
+    /// S10: a leader changes who votes through both sets, and leaves out nobody but whom the log calls off.
+    pub(crate) fn judge_change(&mut self, id: &NodeId) -> Broken {
+        let node = self.hosts[id].node().filter(|n| n.votes().is_leader())?;
+        let (term, now) = (node.votes().term(), node.votes().membership());
+        let before = match self.ledger.members.get(id) {
+            Some((of, before)) if *of == term && before == now => return None,
+            _ => self.ledger.members.insert(id.clone(), (term, now.clone())),
+        };
+        let (_, before) = before.filter(|(of, _)| *of == term)?;
+        if before.voters.keys().eq(now.voters.keys()) {
+            return None;
+        }
+        if !now.outgoing.as_ref().is_some_and(|from| from.keys().eq(before.voters.keys())) {
+            return Some(("S10", format!("{id} changes voters in one step: {:?}", now.voters)));
+        }
+        let is_off = |n: &&NodeId| node.state().node(n).is_some_and(|r| r.status == NodeStatus::Off);
+        let out = before.voters.keys().filter(|n| !now.voters.contains_key(*n)).find(|n| !is_off(n))?;
+        Some(("S10", format!("{id} takes the vote of {out}, which is not proven off")))
     }
 
     /// Counts changes of who votes.

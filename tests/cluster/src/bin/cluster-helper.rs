@@ -103,7 +103,7 @@ fn spray(target: SocketAddr, count: u32, sizes: &[&str]) -> Result<()> {
         for number in 0..count {
             noise.read_exact(&mut datagram)?;
             if number % 2 == 0 {
-                let magic = [0x48, 0xb7, 0x01];
+                let magic = [0x48, 0xb7, 0x02];
                 let len = magic.len().min(datagram.len());
                 datagram[..len].copy_from_slice(&magic[..len]);
             }
