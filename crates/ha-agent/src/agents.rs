@@ -7,6 +7,7 @@
 use crate::exec::{ProcessExited, Record, Service};
 use crate::fence::{Descriptions, end_earlier_agents};
 use crate::job::{Action, Outcome, ResourceAgent, ResourceJob};
+use crate::ocf::Ocf;
 use crate::root::{CgroupRoot, escape};
 use crate::vip::{self, Announcements, Vip};
 use ha_model::{InstanceId, length};
@@ -29,6 +30,8 @@ pub struct AgentsConfig {
     pub state_dir: PathBuf,
     /// Where fence agents given by name are looked for, in order.
     pub fence_dirs: Vec<PathBuf>,
+    /// Where OCF resource agents are: `resource.d/PROVIDER/TYPE` below it.
+    pub ocf_root: PathBuf,
 }
 
 /// Carries out jobs. Cheap to clone.
@@ -83,8 +86,12 @@ impl Agents {
         if job.cancel.is_cancelled() {
             return cancelled();
         }
-        match job.agent {
+        match &job.agent {
             ResourceAgent::Exec => service.carry_out(&job).await,
+            ResourceAgent::Ocf(name) => {
+                let root = &self.config().ocf_root;
+                service.carry_out_ocf(&Ocf { name, root }, &job).await
+            }
             ResourceAgent::Vip => run_vip(&job, &slot.announcements).await,
         }
     }

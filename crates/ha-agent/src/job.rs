@@ -5,18 +5,21 @@
 
 use crate::cancel::Cancel;
 use crate::gate::Gate;
-use ha_model::InstanceId;
+use crate::ocf::OcfName;
+use ha_model::{InstanceId, Severity};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// The built-in resource agents.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+/// The resource agents.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum ResourceAgent {
     /// An IPv4 or IPv6 address on an interface.
     Vip,
     /// A service started by a command.
     Exec,
+    /// A program that follows the Open Cluster Framework.
+    Ocf(OcfName),
 }
 
 impl ResourceAgent {
@@ -26,16 +29,17 @@ impl ResourceAgent {
         match name {
             "vip" => Some(Self::Vip),
             "exec" => Some(Self::Exec),
-            _ => None,
+            name => OcfName::parse(name).map(Self::Ocf),
         }
     }
 
-    /// Its options; `true` marks the mandatory ones.
+    /// The options of a built-in one; `true` marks the mandatory ones. Those of another are in its metadata.
     #[must_use]
-    pub fn options(self) -> &'static [(&'static str, bool)] {
+    pub fn options(&self) -> &'static [(&'static str, bool)] {
         match self {
             Self::Vip => &[("address", true), ("interface", true)],
             Self::Exec => &[("start", true), ("stop", false), ("check", false), ("pidfile", false)],
+            Self::Ocf(_) => &[],
         }
     }
 }
@@ -76,6 +80,8 @@ pub struct ResourceJob {
     pub options: BTreeMap<String, String>,
     /// Counted from when it begins, not from when it is queued behind another job of its instance.
     pub timeout: Duration,
+    /// Pause between two monitors, for agents that are told of it.
+    pub interval: Duration,
     /// The grant; [`Gate::always`] for whatever needs none.
     pub gate: Gate,
     /// For a start of a `vip`.
@@ -95,6 +101,8 @@ pub enum Outcome {
     Failed {
         /// The agent's exit code, where a program said so.
         code: Option<i32>,
+        /// How it counts.
+        severity: Severity,
         /// Why.
         reason: String,
     },
@@ -107,7 +115,7 @@ pub enum Outcome {
 
 impl Outcome {
     pub(crate) fn failed(reason: impl Into<String>) -> Self {
-        Self::Failed { code: None, reason: reason.into() }
+        Self::Failed { code: None, severity: Severity::Soft, reason: reason.into() }
     }
 
     /// A refusal before anything was begun.
@@ -126,8 +134,8 @@ impl fmt::Display for Outcome {
         match self {
             Self::Running => f.write_str("running"),
             Self::NotRunning => f.write_str("not running"),
-            Self::Failed { code: None, reason } => write!(f, "failed: {reason}"),
-            Self::Failed { code: Some(code), reason } => write!(f, "failed with code {code}: {reason}"),
+            Self::Failed { code: None, reason, .. } => write!(f, "failed: {reason}"),
+            Self::Failed { code: Some(code), reason, .. } => write!(f, "failed with code {code}: {reason}"),
             Self::NeverStarted { why } => write!(f, "not started: {why}"),
         }
     }

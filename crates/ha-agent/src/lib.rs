@@ -17,6 +17,7 @@ mod gate;
 mod job;
 mod leash;
 mod nearest;
+pub mod ocf;
 mod output;
 mod root;
 pub mod runner;

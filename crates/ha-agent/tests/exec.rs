@@ -6,6 +6,7 @@ mod common;
 use common::service::{SLEEP, bench, job, reason};
 use common::{is_alive, until};
 use ha_agent::{Action, Gate, How, OUTPUT_FILE_BYTES, Outcome, ProcessExited, ResourceJob, boot_now};
+use ha_model::Severity;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -127,6 +128,7 @@ async fn a_start_that_fails_says_the_code_and_the_last_line() {
     let outcome = bench.run(Action::Start, &options).await;
     let expected = Outcome::Failed {
         code: Some(5),
+        severity: Severity::Soft,
         reason: "the start command exited with code 5: port 80 is taken".into(),
     };
     assert_eq!(outcome, expected);

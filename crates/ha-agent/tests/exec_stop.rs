@@ -30,7 +30,7 @@ async fn a_stop_command_that_fails_is_a_failed_stop() {
     assert_eq!(bench.run(Action::Start, &options).await, Outcome::Running);
     let outcome = bench.run(Action::Stop, &options).await;
     assert!(
-        matches!(&outcome, Outcome::Failed { code: Some(9), reason } if reason.contains("cannot unmount")),
+        matches!(&outcome, Outcome::Failed { code: Some(9), reason, .. } if reason.contains("cannot unmount")),
         "{outcome}"
     );
     assert!(bench.members().is_empty(), "what can be ended is ended");

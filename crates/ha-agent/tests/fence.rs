@@ -35,6 +35,7 @@ fn bench(test: &str, parameters: &[&str], body: &str) -> Bench {
         root: root.clone(),
         state_dir: dir.path().join("state"),
         fence_dirs: vec![dir.path().into()],
+        ocf_root: dir.path().into(),
     };
     let (agents, _) = Agents::new(config).unwrap();
     Bench { agents, dir, _tidy: Tidy(root) }
@@ -188,7 +189,12 @@ async fn a_new_session_kills_what_an_old_one_left() {
 
 impl Bench {
     fn config_again(&self, root: &CgroupRoot) -> AgentsConfig {
-        AgentsConfig { root: root.clone(), state_dir: self.dir.path().join("state"), fence_dirs: vec![] }
+        AgentsConfig {
+            root: root.clone(),
+            state_dir: self.dir.path().join("state"),
+            fence_dirs: vec![],
+            ocf_root: self.dir.path().into(),
+        }
     }
 }
 

@@ -26,7 +26,12 @@ impl Host {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = CgroupRoot::marked("vip", "an address needs no process");
-        let config = AgentsConfig { root, state_dir: dir.path().into(), fence_dirs: vec![] };
+        let config = AgentsConfig {
+            root,
+            state_dir: dir.path().into(),
+            fence_dirs: vec![],
+            ocf_root: dir.path().into(),
+        };
         let (agents, _) = Agents::new(config).unwrap();
         // One thread, which stays in this test's namespace; one worker would be in it too, being its child.
         let runtime =
@@ -53,6 +58,7 @@ fn job(action: Action, address: &str, interface: &str) -> ResourceJob {
             .into(),
         timeout: Duration::from_secs(5),
         gate: Gate::always(),
+        interval: Duration::ZERO,
         address_check: AddressCheck::Short,
         cancel: Cancel::default(),
     }

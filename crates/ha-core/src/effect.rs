@@ -113,6 +113,8 @@ pub struct AgentRun {
     pub op: AgentOp,
     /// Killed at this age.
     pub timeout: Duration,
+    /// Pause between two monitors, for agents that are told of it.
+    pub interval: Duration,
     /// The grant is checked just before exec.
     pub needs_grant: bool,
     /// The log shows of every member that it does not have it: two quick probes of an address suffice (ADR 11).

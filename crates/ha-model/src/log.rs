@@ -290,6 +290,18 @@ pub struct Observation {
     pub failed_op: Option<FailedOp>,
 }
 
+/// How a failure counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash, Serialize, Deserialize)]
+pub enum Severity {
+    /// May go better next time, here or elsewhere.
+    #[default]
+    Soft,
+    /// Cannot go better on this node before somebody mends it.
+    Hard,
+    /// Cannot go better anywhere: the resource's options are wrong.
+    Fatal,
+}
+
 /// The operation that failed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
 pub enum FailedOp {

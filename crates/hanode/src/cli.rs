@@ -37,6 +37,9 @@ pub struct Options {
     /// Directories with fence agents, in order
     #[arg(long, default_values = ["/usr/lib/ha/fencing-agents", "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"])]
     pub fence_agents: Vec<PathBuf>,
+    /// Where OCF resource agents are: resource.d/PROVIDER/TYPE below it
+    #[arg(long, default_value = "/usr/lib/ocf")]
+    pub ocf_root: PathBuf,
     /// TCP and UDP port on every link
     #[arg(long, default_value_t = PORT)]
     pub port: u16,

@@ -137,6 +137,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         root,
         state_dir: options.run.join("agents"),
         fence_dirs: options.fence_agents.clone(),
+        ocf_root: options.ocf_root.clone(),
     })
     .map_err(system("preparing to run agents"))?;
     let canary = Canary::start(Path::new(PROGRAM), CANARY_PERIOD).map_err(system("fork and exec"))?;

@@ -81,6 +81,7 @@ impl Work {
             },
             options: run.options,
             timeout: run.timeout,
+            interval: run.interval,
             gate: gate.clone(),
             address_check: if run.is_address_free { AddressCheck::Short } else { AddressCheck::Full },
             cancel: cancel.clone(),

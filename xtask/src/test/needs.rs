@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A program or file, and the Debian 12 package that has it.
-const NEEDED: [(&str, &str); 12] = [
+const NEEDED: [(&str, &str); 14] = [
     ("/usr/sbin/fence_apc_snmp", "fence-agents"),
     ("/usr/share/cluster/relaxng/metadata.rng", "fence-agents"),
     ("/usr/bin/xmllint", "libxml2-utils"),
@@ -20,6 +20,8 @@ const NEEDED: [(&str, &str); 12] = [
     ("/usr/bin/pgrep", "procps"),
     ("/usr/bin/script", "bsdutils"),
     ("/usr/bin/setpriv", "util-linux"),
+    ("/usr/lib/ocf/resource.d/heartbeat/Dummy", "resource-agents"),
+    ("/usr/sbin/modprobe", "kmod"), // the agent Filesystem asks for it
 ];
 
 /// Installs what is missing. Failed when something is missing in the end.

@@ -19,11 +19,12 @@ use crate::job::{Action, Outcome, ResourceJob};
 use crate::leash::Leash;
 use crate::root::CgroupRoot;
 use crate::runner::{Ended, KILL_WAIT, Program, Report, run, signal_name};
-use ha_model::InstanceId;
+use ha_model::{InstanceId, Severity};
 pub use options::Exec;
+use record::Begun;
 pub use record::OUTPUT_FILE_BYTES;
 pub(crate) use record::Record;
-use record::{Begun, Stage};
+pub(crate) use record::Stage;
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -73,7 +74,7 @@ impl Service {
     }
 
     /// Has the leashes hold what was begun below another root as well.
-    fn follow_record(&mut self) -> Result<(), String> {
+    pub(crate) fn follow_record(&mut self) -> Result<(), String> {
         let former = match self.record.begun() {
             Begun::Not => None,
             Begun::Below(root) => (root.note() != self.root.note()).then_some(root),
@@ -218,5 +219,5 @@ fn command_failed(option: &str, argv: &[String], report: &Report) -> Outcome {
     } else {
         format!("the {option} command ({program}) {}{said}", report.ended)
     };
-    Outcome::Failed { code, reason }
+    Outcome::Failed { code, severity: Severity::Soft, reason }
 }

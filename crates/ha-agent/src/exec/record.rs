@@ -168,6 +168,14 @@ impl Record {
         let tail = self.tail().unwrap_or_default();
         last_line(&String::from_utf8_lossy(&tail)).map_or(String::new(), |line| format!(": {line}"))
     }
+
+    /// What the last line says that begins with this, after it.
+    pub(crate) fn reason(&self, prefix: &str) -> Option<String> {
+        let tail = self.tail().unwrap_or_default();
+        let text = String::from_utf8_lossy(&tail);
+        let reason = text.lines().rev().find_map(|line| line.trim().strip_prefix(prefix))?;
+        last_line(reason)
+    }
 }
 
 #[cfg(test)]

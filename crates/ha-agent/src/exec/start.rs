@@ -8,7 +8,7 @@ use super::{Exec, NEEDS_BOTH, Service, command_failed, ended};
 use crate::child::{self, Child, How};
 use crate::job::{Outcome, ResourceJob};
 use crate::runner::{Ended, KILL_WAIT, Program, explain};
-use ha_model::length;
+use ha_model::{Severity, length};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -186,7 +186,8 @@ impl Service {
 
     fn start_ended(&self, how: How) -> Outcome {
         let code = if let How::Code(code) = how { Some(code) } else { None };
-        Outcome::Failed { code, reason: format!("the start command {}{}", ended(how), self.record.said()) }
+        let reason = format!("the start command {}{}", ended(how), self.record.said());
+        Outcome::Failed { code, severity: Severity::Soft, reason }
     }
 
     /// One look at a service that is starting; `None`: not yet.

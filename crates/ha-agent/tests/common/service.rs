@@ -24,7 +24,12 @@ pub fn bench(test: &str) -> Bench {
 }
 
 pub fn config(root: &CgroupRoot, dir: &tempfile::TempDir) -> AgentsConfig {
-    AgentsConfig { root: root.clone(), state_dir: dir.path().join("state"), fence_dirs: vec![] }
+    AgentsConfig {
+        root: root.clone(),
+        state_dir: dir.path().join("state"),
+        fence_dirs: vec![],
+        ocf_root: dir.path().join("ocf"),
+    }
 }
 
 impl Bench {
@@ -60,6 +65,7 @@ pub fn job(action: Action, options: &[(&str, &str)]) -> ResourceJob {
         action,
         options: options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         timeout: Duration::from_secs(5),
+        interval: Duration::from_secs(10),
         gate: Gate::always(),
         address_check: AddressCheck::Short,
         cancel: Cancel::default(),

@@ -236,6 +236,7 @@ impl Node {
                 Op::Probe => AgentOp::Probe,
             },
             timeout,
+            interval: instance.spec.monitor.interval,
             needs_grant: op == Op::Start && !instance.spec.objects.is_empty(),
             is_address_free: instance.is_address_free,
         };
