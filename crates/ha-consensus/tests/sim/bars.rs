@@ -4,7 +4,7 @@
 use super::host::T_LOST_MS;
 use super::scenarios::{change, commits, cut, named, propose, raft, run};
 use super::world::World;
-use ha_consensus::{BarReason, Body, Entry, Payload};
+use ha_consensus::{BarReason, Body, ChangeError, Entry, Payload};
 use ha_model::Index;
 
 const A: usize = 0;
@@ -154,6 +154,45 @@ fn who_slept_over_its_own_removal_and_naming_votes_again() {
     assert!(!world.hosts[B].disk.hard.no_vote, "the members named it anew");
     cut(&mut world, 2);
     assert!(commits(&mut world, A), "a and b are two of three");
+}
+
+/// S10: what it acknowledged was lost with its leader, and lies beyond the log of those that go on. Named below that it would stay
+/// barred: it is named when the log has come so far.
+#[test]
+fn nobody_is_named_below_what_he_forgot() {
+    let mut world = with_learners(48, 6, 5);
+    let yesterday = world.hosts[B].disk.clone();
+    for i in 2..6 {
+        world.cut.extend([(A, i), (i, A)]);
+    }
+    world.cut.insert((B, A));
+    for _ in 0..4 {
+        world.input(A, |raft, now| assert!(raft.propose(now, vec![1; 8]).is_ok()));
+    }
+    run(&mut world, T_LOST_MS / 2);
+    let lost = world.hosts[B].disk.hard.promised;
+    assert!(lost.0 >= yesterday.last().index.0 + 20, "b alone has it from a");
+    world.crash(A);
+    world.crash(B);
+    world.hosts[B].disk = yesterday;
+    world.start(B);
+    run(&mut world, 4 * T_LOST_MS);
+    let leader = world.leader().expect("three of five");
+    assert_eq!(barred(&world, leader), Some(BarReason::Regressed));
+    let set = named(&world, &[A, 2, D, E, 5], &[B]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, T_LOST_MS / 2);
+    while raft(&world, leader).last_log().index < lost {
+        let set = named(&world, &[A, 2, D, E, B], &[5]);
+        let refused = change(&mut world, leader, set);
+        assert!(matches!(refused, Err(ChangeError::NotCaughtUp { .. })), "{refused:?}");
+        propose(&mut world, leader).unwrap();
+        run(&mut world, 50);
+    }
+    let set = named(&world, &[A, 2, D, E, B], &[5]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, T_LOST_MS / 2);
+    assert!((2..6).all(|i| barred(&world, i).is_none()) && !world.hosts[B].disk.hard.no_vote);
 }
 
 /// S10: the removal that it finds in its own log is older than what it forgot.
