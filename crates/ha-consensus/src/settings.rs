@@ -150,6 +150,7 @@ impl HardState {
 
 /// What the store gave back at start.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for a moment, at a daemon's start")]
 pub enum Restored<P> {
     /// A new cluster, formed from a file that is the same on every node.
     Fresh {
