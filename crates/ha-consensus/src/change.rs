@@ -10,6 +10,7 @@ use crate::node::Raft;
 use crate::quorum::{self, Outcome};
 use crate::ready::{Event, StepDown};
 use crate::state::State;
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{BootNs, Index, NodeId, StoreId};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -28,7 +29,8 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
             return Err(ProposeError::Empty);
         }
         let limits = &self.settings.limits;
-        if self.log.len() + payloads.len() > limits.log_entries {
+        let is_bounded = !sabotage::is(Sabotage::NeverCompact);
+        if self.log.len() + payloads.len() > limits.log_entries && is_bounded {
             return Err(ProposeError::LogFull { entries: self.log.len() });
         }
         let largest = payloads.iter().map(self.settings.size_of).max().unwrap_or(0);

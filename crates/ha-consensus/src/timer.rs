@@ -4,7 +4,11 @@
 
 use crate::node::Raft;
 use ha_model::BootNs;
+use ha_model::sabotage::{self, Sabotage};
 use std::fmt::Debug;
+
+/// Nobody stands after it, where that is broken on purpose.
+const LAST_TERM: u64 = 3;
 
 /// What may fall due.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -44,7 +48,9 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
 
     pub(crate) fn run_timers(&mut self) {
         for timer in Timer::ALL {
-            if self.deadline(timer).is_none_or(|at| at > self.now) {
+            let is_over =
+                timer == Timer::Election && self.term().0 >= LAST_TERM && sabotage::is(Sabotage::StandNoMore);
+            if is_over || self.deadline(timer).is_none_or(|at| at > self.now) {
                 continue;
             }
             match timer {

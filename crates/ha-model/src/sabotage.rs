@@ -6,7 +6,8 @@
 /// Whether this build can break rules.
 pub const IS_BUILT_IN: bool = cfg!(feature = "sabotage");
 
-/// Declares the sabotages: name, the rules of which one must be seen broken, and what is done.
+/// Declares the sabotages: name, the rules of which one must be seen broken, and what is done. Without such a rule it is a
+/// fault that the product must survive: nothing may be seen broken.
 macro_rules! sabotages {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal breaks $rules:expr;)+) => {
         /// A rule that can be broken.
@@ -25,7 +26,7 @@ macro_rules! sabotages {
                 match self { $(Sabotage::$variant => $name),+ }
             }
 
-            /// The rules of which one must be seen broken.
+            /// The rules of which one must be seen broken; none: nothing may be.
             #[must_use]
             pub fn breaks(self) -> &'static [&'static str] {
                 match self { $(Sabotage::$variant => &$rules),+ }
@@ -87,6 +88,36 @@ sabotages! {
     IgnoreOrder = "ignore-order" breaks ["S11"];
     /// An instance is started without a look whether it runs already.
     SkipProbe = "skip-probe" breaks ["S8"];
+    /// A stop that failed counts as a stop.
+    FailedStopIsStopped = "failed-stop-is-stopped" breaks ["S2"];
+    /// An agent does not wait for the end of the one before it.
+    AgentsOverlap = "agents-overlap" breaks ["S2"];
+    /// What was being started when the grant ended is left as it is.
+    KeepLateStart = "keep-late-start" breaks ["S4"];
+    /// A node is cut before its fence request is committed, on the strength of a lease.
+    CutWithoutRequest = "cut-without-request" breaks ["S3"];
+    /// The log is never compacted, and takes whatever comes.
+    NeverCompact = "never-compact" breaks ["S13"];
+    /// The planner panics while a node is lost: what runs goes on, and nothing is broken.
+    PlannerPanics = "planner-panics" breaks [];
+    /// The same, and its panic stops what runs.
+    PanicStops = "panic-stops" breaks ["S20"];
+    /// Nobody stands for election after the third term.
+    StandNoMore = "stand-no-more" breaks ["L1"];
+    /// A node that was proven off is not switched on again.
+    NeverSwitchOn = "never-switch-on" breaks ["L2"];
+    /// A node that is silent is not lost.
+    NeverLost = "never-lost" breaks ["L2"];
+    /// A fence that failed is not tried again.
+    NoFenceRetry = "no-fence-retry" breaks ["L3"];
+    /// Orders that were lost with their stream are not sent again.
+    NeverRepeat = "never-repeat" breaks ["L4"];
+    /// A leader that misses a node hands over to whoever, also to one that misses it as well.
+    HandOverToTheDeaf = "hand-over-to-the-deaf" breaks ["L5"];
+    /// What runs well for ten seconds is started anew.
+    Restless = "restless" breaks ["L6"];
+    /// A node reports at each heartbeat.
+    Chatter = "chatter" breaks ["L7"];
     // Elections.
     /// A node stands without having asked whether it would be elected.
     NoPreVote = "no-pre-vote" breaks ["L5", "L1"];

@@ -2,11 +2,15 @@
 
 use crate::event::{Event, Op, OrderKind, Outcome, Output};
 use crate::transition::{Input, transition};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{
     BootNs, FailedOp, InstanceId, InstanceState, MonitorConfig, Observation, Observed, PlanId,
     ResourceConfig, Term,
 };
 use std::time::Duration;
+
+/// What runs for so long is started anew, where that is broken on purpose.
+const WORN: Duration = Duration::from_secs(10);
 
 /// What an instance must know of its resource.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -293,7 +297,8 @@ impl Change<'_> {
 
     /// Begins the run of the present state, unless another run is still under way: its end comes back here.
     pub fn launch(&mut self) {
-        if let (Some(op), None) = (own_op(self.instance.state), self.instance.run) {
+        let before = self.instance.run.filter(|_| !sabotage::is(Sabotage::AgentsOverlap));
+        if let (Some(op), None) = (own_op(self.instance.state), before) {
             self.instance.run = Some(op);
             if op == Op::Start {
                 self.instance.may_have_run = true;
@@ -308,6 +313,11 @@ impl Change<'_> {
             self.instance.is_cancelling = true;
             self.out.push(Output::CancelAgent { op });
         }
+    }
+
+    /// Never, unless what runs well is not to be left alone.
+    pub fn is_worn(&self) -> bool {
+        sabotage::is(Sabotage::Restless) && self.now.since(self.instance.since) >= WORN
     }
 
     /// Next check: an interval after now, the end of the previous one.

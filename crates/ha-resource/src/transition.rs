@@ -2,6 +2,7 @@
 //! `docs/reference/resource-states.md` is generated from it.
 
 use crate::instance::Change;
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{FailedOp, InstanceState as S};
 
 /// An event as the states see it. `Done…` is the end of the state's own run; the end of any other run (cancelled,
@@ -70,6 +71,7 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
         (S::Starting, I::DoneCancelled) => c.enter(S::Failed, Some("the start was cancelled".to_owned())),
         (S::Starting, I::LeftoverEnded) => c.launch(),
         (S::Starting, I::ProcessExited { how }) => c.note_exit(how),
+        (S::Starting, I::GrantLost) if sabotage::is(Sabotage::KeepLateStart) => {}
         (S::Starting, I::GrantLost) => c.enter(S::Stopping, grant_lost()),
 
         (S::Running, I::OrderProbe) => {
@@ -78,6 +80,9 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
         }
         (S::Running, I::OrderStart) => c.acknowledge(),
         (S::Running, I::OrderStop) => c.enter(S::Stopping, None),
+        (S::Running, I::DoneRunning) if c.is_worn() => {
+            c.fail(FailedOp::Monitor, S::Failed, "it ran for long".to_owned());
+        }
         (S::Running, I::DoneRunning | I::DoneGrantLapsed | I::DoneCancelled) => c.arm_monitor(),
         (S::Running, I::DoneNotRunning) => {
             c.fail(FailedOp::Monitor, S::Failed, "the check found it not running".to_owned());
@@ -92,6 +97,9 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
 
         (S::Stopping, I::OrderProbe | I::OrderStart | I::OrderStop) => c.acknowledge(),
         (S::Stopping, I::DoneNotRunning) => c.enter(S::Stopped, None),
+        (S::Stopping, I::DoneFailed { .. }) if sabotage::is(Sabotage::FailedStopIsStopped) => {
+            c.enter(S::Stopped, None);
+        }
         // S7: anything else is no proof that it has stopped.
         (S::Stopping, I::DoneRunning) => {
             c.fail(FailedOp::Stop, S::StopFailed, "the stop ended, but it still runs".to_owned());

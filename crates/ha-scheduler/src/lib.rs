@@ -23,6 +23,8 @@ mod score;
 pub mod snapshot;
 mod validate;
 
+use ha_model::sabotage::{self, Sabotage};
+
 pub use error::*;
 pub use plan::*;
 pub use score::total;
@@ -41,6 +43,7 @@ pub fn plan(snapshot: &Snapshot) -> Result<Plan, PlanError> {
 /// # Errors
 /// As [`plan()`].
 pub fn plan_with(snapshot: &Snapshot, history: &History) -> Result<Plan, PlanError> {
+    assert!(!is_to_panic(snapshot), "the planner panics on purpose");
     let valid = validate::validate(snapshot)?;
     let expanded = expand::expand(&valid);
     let observed = observe::observe(&valid, &expanded, history);
@@ -52,6 +55,12 @@ pub fn plan_with(snapshot: &Snapshot, history: &History) -> Result<Plan, PlanErr
     let graph = graph::graph(&valid, &expanded, &wanted, &ordered)?;
     let report = report::report(&valid, &expanded, &observed, &fences, scores, &placement, &wanted, &graph);
     Ok(Plan { actions: graph.actions, edges: graph.edges, waiting: graph.waiting, report })
+}
+
+/// Never, unless that is broken on purpose: then while a node is lost.
+fn is_to_panic(snapshot: &Snapshot) -> bool {
+    let is_chosen = sabotage::is(Sabotage::PlannerPanics) || sabotage::is(Sabotage::PanicStops);
+    is_chosen && snapshot.nodes.values().any(|n| n.status == NodeStatus::Lost)
 }
 
 /// Which nodes observation alone says must be fenced: the first four phases of [`plan_with`], for when a later one fails.

@@ -100,7 +100,7 @@ impl World {
                 format!("{led} new leaders in {} s, while {disturbed:?} were disturbed: {how}", LASTS / S),
             );
         }
-        self.tally.disturbed += u64::from(is_led);
+        self.tally.disturbed += u64::from(is_led && !before.is_empty());
         self.net.heal();
     }
 

@@ -10,6 +10,7 @@ pub mod batch;
 mod check;
 mod disturb;
 pub mod golden;
+mod heal;
 pub mod rng;
 pub mod schedule;
 pub mod scope;

@@ -27,7 +27,7 @@ fn is_found(sabotage: Sabotage, seeds: u64) -> bool {
     ended.is_ok_and(|status| status.success())
 }
 
-/// Breaks one, until the checkers see a rule broken that it should break.
+/// Breaks one, until the checkers see a rule broken that it should break; or on all seeds, where it should break none.
 pub fn one(name: &str, seeds: u64) -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let sabotage = match choose(name) {
@@ -41,6 +41,9 @@ pub fn one(name: &str, seeds: u64) -> ExitCode {
     let (found, others) = (Mutex::new(None), Mutex::new(std::collections::BTreeMap::<_, u64>::new()));
     let batch = batch::run(1..1 + seeds, threads(), |seed, outcome| {
         let Some(broken) = &outcome.broken else { return true };
+        if sabotage.breaks().is_empty() {
+            println!("{name}: seed {seed}: {}: {}", broken.rule, broken.what);
+        }
         if let (true, Ok(mut found)) = (sabotage.breaks().contains(&broken.rule), found.lock()) {
             found.get_or_insert((seed, broken.clone()));
             return false;
@@ -53,6 +56,11 @@ pub fn one(name: &str, seeds: u64) -> ExitCode {
     let (lives, took) = (batch.tally.seeds, begin.elapsed().as_secs_f64());
     let should = sabotage.breaks().join(" or ");
     let others = others.into_inner().map(|o| format!("{o:?}")).unwrap_or_default();
+    if sabotage.breaks().is_empty() {
+        let broken = batch.violations;
+        println!("{name:<22} nothing            {broken} violations in {lives} lives, {took:.1} s");
+        return ExitCode::from(u8::from(broken > 0));
+    }
     match found.into_inner() {
         Ok(Some((seed, broken))) => {
             println!(

@@ -79,6 +79,10 @@ pub struct Tally {
     pub disturbed: u64,
     /// Lives with fewer than three faults, or of one kind, after something had run.
     pub thin: u64,
+    /// Healings that needed an operator, by why.
+    pub helped: BTreeMap<&'static str, u64>,
+    /// The longest healing without one, in seconds.
+    pub slowest_s: u64,
     /// Lives whose first fault came before anything ran: of the cluster's formation.
     pub formation: u64,
 }
@@ -94,6 +98,11 @@ impl Tally {
     pub fn sequence(&mut self, name: &'static str) {
         debug_assert!(SEQUENCES.contains(&name), "{name}");
         *self.sequences.entry(name).or_default() += 1;
+    }
+
+    /// One more healing that needed an operator.
+    pub fn help(&mut self, why: &'static str) {
+        *self.helped.entry(why).or_default() += 1;
     }
 
     /// Rows that are zero although every batch needs them.
@@ -127,7 +136,12 @@ impl AddAssign<&Tally> for Tally {
         self.disturbed += other.disturbed;
         self.thin += other.thin;
         self.formation += other.formation;
-        for (to, from) in [(&mut self.faults, &other.faults), (&mut self.sequences, &other.sequences)] {
+        self.slowest_s = self.slowest_s.max(other.slowest_s);
+        for (to, from) in [
+            (&mut self.faults, &other.faults),
+            (&mut self.sequences, &other.sequences),
+            (&mut self.helped, &other.helped),
+        ] {
             for (name, n) in from {
                 *to.entry(name).or_default() += n;
             }
@@ -148,6 +162,10 @@ impl fmt::Display for Tally {
         row("disturbed nodes (L5)", self.disturbed)?;
         row("lives whose first fault came during formation", self.formation)?;
         row("lives with fewer than 3 faults of 2 kinds after something ran", self.thin)?;
+        row("seconds: the longest healing without an operator", self.slowest_s)?;
+        for (why, n) in &self.helped {
+            row(&format!("healings that needed an operator: {why}"), *n)?;
+        }
         for name in FAULTS {
             row(&format!("fault: {name}"), self.faults.get(name).copied().unwrap_or(0))?;
         }

@@ -24,6 +24,7 @@ impl Node {
                 return; // S18: nothing of a boot that is over counts, but that it speaks is known
             }
         }
+        self.local.is_report_due |= sabotage::is(Sabotage::Chatter);
         let is_numbered_alike = body.positions == self.positions;
         let judged = self.membership.beat(&Beat {
             from: beat.from.clone(),

@@ -5,6 +5,7 @@ use super::Node;
 use crate::effect::{Effect, FenceRun};
 use crate::message::{ExecJob, ExecOrder, ExecReport, ExecResult, PeerMessage};
 use ha_fencing::{Attempt, Call, CallAction, CallId, CallOutcome, DevicePlan, PathTest, Step};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{AgentName, BootNs, EffectId, Index, NodeId, Now, Term};
 use std::collections::BTreeMap;
 
@@ -156,6 +157,7 @@ impl Node {
             matches!(job.machine, Machine::Cut(_))
                 && self.applied >= job.position
                 && self.state.fence_of(&job.target).is_none()
+                && !sabotage::is(Sabotage::CutWithoutRequest)
         };
         let closed: Vec<_> =
             self.executor.jobs.iter().filter(|(_, j)| is_closed(j)).map(|(_, j)| j.target.clone()).collect();

@@ -259,6 +259,14 @@ impl Node {
         self.give_job(now, executor, &record.target, job, ExecJob::Cut(levels));
     }
 
+    /// On the strength of a lease alone: only where that rule is broken on purpose.
+    pub(super) fn cut_at_once(&mut self, now: Now, target: &NodeId) {
+        let Some(executor) = self.pick_executor(now, target, 0) else { return };
+        let levels = self.levels_to_try(target);
+        let job = Job::Cut { id: FenceId(u64::MAX), attempt: 0, target: target.clone() };
+        self.give_job(now, &executor, target, job, ExecJob::Cut(levels));
+    }
+
     pub(super) fn exec_report(&mut self, now: Now, from: &NodeId, report: ExecReport) {
         let is_at_work = self.is_at_work(now, from);
         let Some(lead) = &mut self.lead else { return };
@@ -327,8 +335,10 @@ impl Node {
 
     pub(super) fn attempt_failed(&mut self, now: Now, id: FenceId, attempt: u32, why: String) {
         let pause = retry_pause(attempt, &self.config.timing);
+        let is_last = sabotage::is(Sabotage::NoFenceRetry);
+        let again = if is_last { BootNs(u64::MAX) } else { now.boot + pause };
         if let Some(lead) = &mut self.lead {
-            lead.fences.insert(id, FenceClock::wait_until(now.boot + pause));
+            lead.fences.insert(id, FenceClock::wait_until(again));
         }
         self.propose(now, Key::Attempt(id), Entry::FenceFailed { id, attempt, why });
     }

@@ -3,8 +3,9 @@
 
 use super::Node;
 use crate::effect::{Effect, PlannerInput};
-use ha_model::{FenceReason, Now};
-use ha_scheduler::{ActionKind, History, Plan, Snapshot};
+use ha_model::sabotage::{self, Sabotage};
+use ha_model::{FenceReason, InstanceState, Now};
+use ha_scheduler::{Action, ActionKind, History, Plan, Snapshot};
 
 impl Node {
     /// The leader's plan. Where none can be made, everything stays as it is and status shows why; what must be fenced is
@@ -24,6 +25,16 @@ impl Node {
         }
     }
 
+    /// Only where S20 is broken on purpose.
+    fn stop_all(&mut self, now: Now, snapshot: &Snapshot) {
+        for (instance, by_node) in &snapshot.observed {
+            for (node, _) in by_node.iter().filter(|(_, view)| view.state == InstanceState::Running) {
+                let (node, instance) = (node.clone(), Some(instance.clone()));
+                self.issue(now, &Action { kind: ActionKind::Stop, node, instance, why: String::new() });
+            }
+        }
+    }
+
     /// Each failure keeps its input once, however often it is met.
     pub(super) fn hold(&mut self, now: Now, why: &str, snapshot: &Snapshot, history: &History) {
         for need in guarded(|| ha_scheduler::fence_needs(snapshot, history)).unwrap_or_default() {
@@ -31,6 +42,9 @@ impl Node {
             if !matches!(need.reason, FenceReason::StopFailed { .. }) {
                 self.request_fence(now, &need.node, need.reason);
             }
+        }
+        if sabotage::is(Sabotage::PanicStops) {
+            self.stop_all(now, snapshot);
         }
         let me = &self.setup.me;
         let text = format!(

@@ -291,7 +291,8 @@ impl Node {
         // The grant is checked after a start as well as before: a lapse meanwhile stops what was started.
         let is_leftover = self.local.instances.get(&name).is_some_and(|i| i.is_leftover);
         let may_be_left = is_leftover && op != Op::Stop;
-        if (op == Op::Start || may_be_left) && !self.grant.holds(now.boot) {
+        let may_outlive = sabotage::is(Sabotage::KeepLateStart);
+        if (op == Op::Start || may_be_left) && !self.grant.holds(now.boot) && !may_outlive {
             self.instance_event(now, &name, Event::GrantLost);
         }
     }

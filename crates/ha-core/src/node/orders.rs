@@ -72,7 +72,7 @@ impl Node {
         }
     }
 
-    fn issue(&mut self, now: Now, action: &Action) {
+    pub(super) fn issue(&mut self, now: Now, action: &Action) {
         match (&action.kind, &action.instance) {
             (ActionKind::Fence { reason }, _) => self.request_fence(now, &action.node, reason.clone()),
             (ActionKind::Probe, Some(instance)) => self.queue_order(now, action, instance, OrderOp::Probe),
@@ -86,7 +86,10 @@ impl Node {
     pub(super) fn request_fence(&mut self, now: Now, node: &NodeId, reason: FenceReason) {
         let incarnation = self.state.node(node).and_then(|r| r.incarnation);
         let entry = Entry::FenceRequested { target: node.clone(), incarnation, reason };
-        self.propose(now, Key::Fence(node.clone()), entry);
+        let is_asked = self.propose(now, Key::Fence(node.clone()), entry).is_some();
+        if is_asked && sabotage::is(Sabotage::CutWithoutRequest) {
+            self.cut_at_once(now, node);
+        }
     }
 
     fn queue_order(&mut self, now: Now, action: &Action, instance: &InstanceId, op: OrderOp) {
@@ -212,7 +215,7 @@ impl Node {
         let mut again: Vec<Order> = lead
             .in_flight
             .iter()
-            .filter(|((n, _), (_, q))| n == node && q.is_sent)
+            .filter(|((n, _), (_, q))| n == node && q.is_sent && !sabotage::is(Sabotage::NeverRepeat))
             .map(|(_, (_, q))| q.order.clone())
             .collect();
         again.sort_by_key(|o| o.stamp.age_key());

@@ -6,6 +6,7 @@ use super::lead::Key;
 use crate::message::ExecJob;
 use crate::state::Power;
 use ha_fencing::{Attempt, level_plans};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{BootNs, Entry, NodeId, Now};
 use ha_scheduler::NodeStatus;
 
@@ -33,7 +34,7 @@ impl Node {
         lead.power.retain(|id, _| off.iter().any(|(o, ..)| o == id));
         for (id, power, is_held) in off {
             let may_return = match power {
-                Power::Off { returns, .. } => returns && !is_held,
+                Power::Off { returns, .. } => returns && !is_held && !sabotage::is(Sabotage::NeverSwitchOn),
                 Power::OnRequested { .. } | Power::OnFailed { .. } => true,
                 Power::Assumed | Power::On => false,
             };

@@ -182,6 +182,7 @@ impl Node {
             Event::TransferFailed { .. } => {}
             Event::VoteBarred { node, why, .. } => self.warn_of_vote(node, why),
             Event::NoVote(why) => self.note_no_vote(why),
+            Event::SnapshotWanted if sabotage::is(Sabotage::NeverCompact) => {}
             Event::SnapshotWanted => {
                 let bytes = (self.setup.codec.encode_state)(&self.state);
                 // A refusal means that a newer snapshot came in meanwhile: nothing is lost.

@@ -116,7 +116,9 @@ impl Node {
                     self.hand_over_if_alone(now, id, position);
                     return;
                 }
-                if let Some(why) = self.why_lost(now, id, absent) {
+                if let Some(why) =
+                    self.why_lost(now, id, absent).filter(|_| !sabotage::is(Sabotage::NeverLost))
+                {
                     self.propose_lost(now, id, incarnation, why);
                 }
             }
@@ -188,7 +190,9 @@ impl Node {
         voters.into_iter().filter(move |v| {
             // Who is condemned may be cut at any moment: it is not to lead.
             let may_lead = self.state.node(v).is_none_or(|r| r.status != NodeStatus::Condemned);
-            *v != self.setup.me && v != id && may_lead && self.membership.is_heard_by(v, position, now.boot)
+            let hears = self.membership.is_heard_by(v, position, now.boot)
+                || sabotage::is(Sabotage::HandOverToTheDeaf);
+            *v != self.setup.me && v != id && may_lead && hears
         })
     }
 

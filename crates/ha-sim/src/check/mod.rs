@@ -4,6 +4,7 @@
 //! Each check says its rule (docs/INVARIANTS.md). Must not know: why a core did what it did.
 
 mod grants;
+mod hold;
 mod orders;
 mod power;
 mod runs;
@@ -62,6 +63,8 @@ pub(crate) struct Ledger {
     pub voters: Vec<NodeId>,
     /// When the cluster switched a node on.
     pub switched_on: BTreeMap<NodeId, Vec<u64>>,
+    /// What was under way when the planner of a leader failed.
+    pub held: BTreeMap<NodeId, BTreeSet<(NodeId, InstanceId)>>,
     /// How often an operator helped it.
     pub helped: BTreeMap<NodeId, usize>,
 }

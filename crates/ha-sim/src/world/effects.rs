@@ -95,6 +95,7 @@ impl World {
             }
             Effect::Send { to, message } => {
                 self.check_message(id, &message);
+                self.check_hold(id, &to, &message);
                 self.send(id, &to, message);
             }
             Effect::Beat { valid_until, bodies, is_urgent } => {
@@ -162,7 +163,7 @@ impl World {
                 }
             }
             Effect::ConfigInForce(_) => {}
-            Effect::KeepPlannerInput(input) => self.fail("S20", format!("planner failed: {}", input.why)),
+            Effect::KeepPlannerInput(input) => self.judge_planner(id, &input),
             Effect::Halt { why } => self.fail("S16", format!("{id} halted: {why}")),
         }
     }
