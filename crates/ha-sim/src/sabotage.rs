@@ -64,7 +64,7 @@ pub fn one(name: &str, seeds: u64) -> ExitCode {
     match found.into_inner() {
         Ok(Some((seed, broken))) => {
             println!(
-                "{name:<22} {should:<18} seed {seed:>3} of {lives:>3} lives, {took:>5.1} s: {}: {}",
+                "{name:<22} {should:<18} seed {seed:>3} of {lives:>3} lives, {took:>5.1} s: {}: {}; others: {others}",
                 broken.rule, broken.what
             );
             ExitCode::SUCCESS
