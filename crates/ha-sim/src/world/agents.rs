@@ -66,7 +66,7 @@ impl World {
                 if fails { AgentOutcome::Failed { why: "half of it".into() } } else { AgentOutcome::Running }
             }
             AgentOp::Stop if run.is_cancelled => AgentOutcome::Cancelled,
-            AgentOp::Stop if own == Fault::StopFails || (fails && dice == 0) => {
+            AgentOp::Stop if own == Fault::StopFails || (fails && dice.is_multiple_of(5)) => {
                 self.host(id).has_stop_failed = true;
                 AgentOutcome::Failed { why: "it does not stop".into() }
             }
