@@ -33,6 +33,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
     #[must_use]
     pub fn deadline(&self, timer: Timer) -> Option<BootNs> {
         match timer {
+            Timer::Election if self.term().0 >= LAST_TERM && sabotage::is(Sabotage::StandNoMore) => None,
             Timer::Election => self.election_deadline(),
             Timer::CheckQuorum => self.check_quorum_deadline(),
             Timer::Transfer => self.transfer_deadline(),
@@ -48,9 +49,7 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
 
     pub(crate) fn run_timers(&mut self) {
         for timer in Timer::ALL {
-            let is_over =
-                timer == Timer::Election && self.term().0 >= LAST_TERM && sabotage::is(Sabotage::StandNoMore);
-            if is_over || self.deadline(timer).is_none_or(|at| at > self.now) {
+            if self.deadline(timer).is_none_or(|at| at > self.now) {
                 continue;
             }
             match timer {
