@@ -43,7 +43,7 @@ sabotages! {
     /// A condemned or lost boot is granted like any other.
     GrantToEnded = "grant-to-ended" breaks ["S18"];
     /// A boot that is over takes part again.
-    RejoinOldBoot = "rejoin-old-boot" breaks ["S8"];
+    RejoinOldBoot = "rejoin-old-boot" breaks ["S18"];
     /// Orders for another life, or older than what was acted on, are carried out.
     AcceptOldOrder = "accept-old-order" breaks ["S6"];
     /// An order is carried out before its stamp is durable.
@@ -90,8 +90,6 @@ sabotages! {
     SkipProbe = "skip-probe" breaks ["S8"];
     /// A stop that failed counts as a stop.
     FailedStopIsStopped = "failed-stop-is-stopped" breaks ["S2"];
-    /// An agent does not wait for the end of the one before it.
-    AgentsOverlap = "agents-overlap" breaks ["S2"];
     /// What was being started when the grant ended is left as it is.
     KeepLateStart = "keep-late-start" breaks ["S4"];
     /// A node is cut before its fence request is committed, on the strength of a lease.
@@ -110,8 +108,8 @@ sabotages! {
     NeverLost = "never-lost" breaks ["L2"];
     /// A fence that failed is not tried again.
     NoFenceRetry = "no-fence-retry" breaks ["L3"];
-    /// Orders that were lost with their stream are not sent again.
-    NeverRepeat = "never-repeat" breaks ["L4"];
+    /// What waited for the end of an agent is not begun then.
+    ForgetWaiting = "forget-waiting" breaks ["L4"];
     /// A leader that misses a node hands over to whoever, also to one that misses it as well.
     HandOverToTheDeaf = "hand-over-to-the-deaf" breaks ["L5"];
     /// What runs well for ten seconds is started anew.

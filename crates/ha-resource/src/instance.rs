@@ -184,6 +184,9 @@ impl Instance {
                         | Outcome::Cancelled => false,
                     };
                     self.may_have_run |= may_be_active;
+                    if sabotage::is(Sabotage::ForgetWaiting) {
+                        return Vec::new();
+                    }
                     Input::LeftoverEnded
                 }
             }
@@ -297,8 +300,7 @@ impl Change<'_> {
 
     /// Begins the run of the present state, unless another run is still under way: its end comes back here.
     pub fn launch(&mut self) {
-        let before = self.instance.run.filter(|_| !sabotage::is(Sabotage::AgentsOverlap));
-        if let (Some(op), None) = (own_op(self.instance.state), before) {
+        if let (Some(op), None) = (own_op(self.instance.state), self.instance.run) {
             self.instance.run = Some(op);
             if op == Op::Start {
                 self.instance.may_have_run = true;

@@ -11,8 +11,9 @@ mod hands;
 use crate::act::{Agents, Disk, Switch};
 use crate::world::{S, World};
 use bound::{by_itself, calm_messages};
-use ha_core::AgentOp;
-use ha_model::{AdminReply, AdminRequest};
+use ha_core::state::InstanceRecord;
+use ha_core::{AgentOp, Node};
+use ha_model::{AdminReply, AdminRequest, InstanceState};
 
 /// The cluster stays well for this long: shorter than the pause between two tests of a fence path.
 const CALM: u64 = 20 * S;
@@ -93,7 +94,7 @@ impl World {
         let rule = match node {
             None => "L1",
             Some(node) if !node.state().fences.is_empty() => "L3",
-            Some(node) if node.unfinished().is_some() => "L4",
+            Some(node) if pending(node).is_some() => "L4",
             Some(_) => "L2",
         };
         self.fail(rule, format!("not well {after_s} s after mending: {why}"));
@@ -121,6 +122,10 @@ impl World {
         if owners != self.all_owners() || begun != self.ledger.begun || fences != self.tally.fences {
             let what = "something was started, stopped or cut although nothing happened";
             return self.fail("L6", what.to_owned());
+        }
+        let leader = self.leaders_now().first().and_then(|l| self.hosts[l].node());
+        if let Some(what) = leader.and_then(pending) {
+            return self.fail("L4", format!("{what} after {} s of calm", CALM / S));
         }
         let busy = self.hosts.iter().find_map(|(id, host)| {
             let runs = host.daemon.as_ref()?.runs.values();
@@ -171,4 +176,16 @@ impl World {
         let unfinished = self.hosts[&leader].node().and_then(ha_core::Node::unfinished);
         self.tell(format!("STATUS unfinished: {unfinished:?}"));
     }
+}
+
+/// What is under way, as the leader shows it.
+fn pending(node: &Node) -> Option<String> {
+    use InstanceState::{Probing, Starting, Stopping};
+    let is_pending = |r: &InstanceRecord| matches!(r.state(), Probing | Starting | Stopping);
+    let mut records = node.state().instances.iter();
+    let shown = records.find_map(|(instance, by_node)| {
+        let (on, record) = by_node.iter().find(|(_, r)| is_pending(r))?;
+        Some(format!("{instance} on {on} is {:?}", record.state()))
+    });
+    node.unfinished().or(shown)
 }

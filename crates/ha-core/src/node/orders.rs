@@ -215,7 +215,7 @@ impl Node {
         let mut again: Vec<Order> = lead
             .in_flight
             .iter()
-            .filter(|((n, _), (_, q))| n == node && q.is_sent && !sabotage::is(Sabotage::NeverRepeat))
+            .filter(|((n, _), (_, q))| n == node && q.is_sent)
             .map(|(_, (_, q))| q.order.clone())
             .collect();
         again.sort_by_key(|o| o.stamp.age_key());
