@@ -1,6 +1,6 @@
 //! What the core asks of the shells. A step's effects are carried out in their order: persist, send, heartbeat
-//! contents, agents, fence calls, notices, deadline. Whatever depends on a write is released by its `Persisted`
-//! only.
+//! contents, agents and fence calls as they begin and are called off, notices, deadline. Whatever depends on a write
+//! is released by its `Persisted` only.
 
 use crate::message::{BeatBody, PeerMessage};
 use ha_consensus::Persist;
@@ -31,6 +31,12 @@ pub enum Effect {
     Send {
         /// Peer.
         to: NodeId,
+        /// Content.
+        message: Box<PeerMessage>,
+    },
+    /// What this node said to itself: it is taken already and nothing is left to do. Whoever judges from outside
+    /// hears a leader's orders to itself, and its reports, as those between two nodes.
+    SaidToSelf {
         /// Content.
         message: Box<PeerMessage>,
     },

@@ -42,7 +42,7 @@ impl World {
     /// One node is disturbed for a while; the others are judged. (A cluster that is well, of three nodes at least.)
     /// Where the others alone could not lead themselves they are not judged.
     pub(crate) fn disturb(&mut self) {
-        if self.broken.is_some() || self.has_lied || self.hosts.len() < 3 {
+        if self.broken.is_some() || self.looks_away() || self.hosts.len() < 3 {
             return;
         }
         let names = self.names();

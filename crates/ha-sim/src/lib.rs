@@ -20,4 +20,5 @@ pub mod story;
 pub mod tally;
 mod world;
 
+pub use check::Judged;
 pub use world::{Pace, Violation};

@@ -131,6 +131,17 @@ impl Shape {
         }
     }
 
+    /// What starts right after an instance, where its group has such.
+    #[must_use]
+    pub fn after(&self, instance: &str) -> Option<&str> {
+        match &self.file {
+            Some(file) => {
+                file.before.iter().find(|(_, first)| *first == instance).map(|(next, _)| next.as_str())
+            }
+            None => (instance == GROUP[0]).then_some(GROUP[1]),
+        }
+    }
+
     /// How the world calls an outlet: the numbers of a drawn cluster are the same on each of its switches.
     #[must_use]
     pub fn outlet(&self, device: &str, plug: &str) -> String {

@@ -1,5 +1,6 @@
 //! One life: faults by the schedule, then everything is mended, and the cluster must be well within a bound and stay so.
 
+use crate::check::Judged;
 use crate::rng::Rng;
 use crate::schedule::{LIFE_MS, Schedule};
 use crate::shape::Shape;
@@ -37,9 +38,15 @@ pub fn of_seed(seed: u64) -> (Shape, Schedule) {
 /// Lives it. The seed says what neither shape nor schedule say: every delay.
 #[must_use]
 pub fn live(seed: u64, shape: &Shape, schedule: &Schedule, pace: Pace) -> Outcome {
+    live_judged(seed, shape, schedule, pace, Judged::Every)
+}
+
+/// The same, judged by these rules.
+#[must_use]
+pub fn live_judged(seed: u64, shape: &Shape, schedule: &Schedule, pace: Pace, judged: Judged) -> Outcome {
     forget_snapshots();
     let mut world = World::new(seed, shape);
-    world.pace = pace;
+    (world.pace, world.judged) = (pace, judged);
     // A core's own assertion ends the daemon in the field; here it ends the life.
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let begin = world.t;
@@ -66,6 +73,7 @@ pub fn live(seed: u64, shape: &Shape, schedule: &Schedule, pace: Pace) -> Outcom
         world.fail("abort", text);
     }
     world.tally.simulated_ns = world.t - S;
+    world.tally.lied = u64::from(world.has_lied);
     Outcome {
         broken: world.broken.take(),
         tally: world.tally.clone(),

@@ -83,6 +83,8 @@ pub struct Tally {
     pub helped: BTreeMap<&'static str, u64>,
     /// The longest healing without one, in seconds.
     pub slowest_s: u64,
+    /// Lives in which a switch or a human lied: what rests on their word was not judged from there on.
+    pub lied: u64,
     /// Lives whose first fault came before anything ran: of the cluster's formation.
     pub formation: u64,
 }
@@ -136,6 +138,7 @@ impl AddAssign<&Tally> for Tally {
         self.disturbed += other.disturbed;
         self.thin += other.thin;
         self.formation += other.formation;
+        self.lied += other.lied;
         self.slowest_s = self.slowest_s.max(other.slowest_s);
         for (to, from) in [
             (&mut self.faults, &other.faults),
@@ -161,6 +164,7 @@ impl fmt::Display for Tally {
         row("voter changes", self.voter_changes)?;
         row("disturbed nodes (L5)", self.disturbed)?;
         row("lives whose first fault came during formation", self.formation)?;
+        row("lives not judged by S1, S2, S7, L5 after a lie of a switch or a human", self.lied)?;
         row("lives with fewer than 3 faults of 2 kinds after something ran", self.thin)?;
         row("seconds: the longest healing without an operator", self.slowest_s)?;
         for (why, n) in &self.helped {

@@ -1,9 +1,9 @@
 //! Lives as such: a seed decides everything, and what is broken is seen.
 
-use ha_sim::Pace;
 use ha_sim::schedule::Schedule;
 use ha_sim::shape::Shape;
-use ha_sim::story::{live, of_seed};
+use ha_sim::story::{live, live_judged, of_seed};
+use ha_sim::{Judged, Pace};
 
 /// S15: the same seed lives the same life, to the last line and its time; another lives another.
 #[test]
@@ -29,4 +29,32 @@ fn a_lying_switch_ends_the_judgement_of_what_rests_on_its_truth() {
     assert_eq!(outcome.broken, None, "{:#?}", outcome.journal);
     let runs = outcome.journal.iter().filter(|line| line.contains("vip RUNS on")).count();
     assert!(runs >= 2, "it was taken over: {:#?}", outcome.journal);
+}
+
+/// The controls of what is broken by a lie: each check sees it by itself, were it not told to look away. A check that is
+/// always forestalled by another would never be seen to work.
+#[test]
+fn what_a_lying_switch_breaks_is_seen_by_each_check_of_it() {
+    let schedule: Schedule = "20000 switch lying\n21000 cut @owner:vip | all\n".parse().expect("valid");
+    for rule in ["S1", "S2", "S7"] {
+        let outcome = live_judged(1, &Shape::three(), &schedule, Pace::Silent, Judged::Only(rule));
+        let broken = outcome.broken.map(|b| b.rule);
+        assert_eq!(broken, Some(rule), "{:#?}", outcome.journal);
+    }
+    let truthful: Schedule = "21000 cut @owner:vip | all\n".parse().expect("valid");
+    for rule in ["S1", "S2", "S7"] {
+        let outcome = live_judged(1, &Shape::three(), &truthful, Pace::Silent, Judged::Only(rule));
+        assert_eq!(outcome.broken, None, "{:#?}", outcome.journal);
+    }
+}
+
+/// A switch that would lie is believed until it does: a life in which it is never asked is judged to its end.
+#[test]
+fn a_switch_that_was_never_asked_has_not_lied() {
+    let lied = |schedule: &str| {
+        let schedule: Schedule = schedule.parse().expect("valid");
+        live(1, &Shape::three(), &schedule, Pace::Silent).tally.lied
+    };
+    assert_eq!(lied("20000 switch lying\n"), 0);
+    assert_eq!(lied("20000 switch miswired\n21000 cut @owner:vip | all\n"), 1);
 }

@@ -258,6 +258,7 @@ impl Engine {
                 }
             }
             Effect::Send { to, message } => self.send(&to, &message),
+            Effect::SaidToSelf { .. } => {}
             Effect::Beat { valid_until, bodies, is_urgent } => {
                 self.sinks.beats.publish(beats::contents(valid_until, &bodies));
                 if is_urgent {

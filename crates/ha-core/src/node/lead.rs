@@ -217,7 +217,10 @@ impl Node {
             | Entry::Leads { .. }
             | Entry::Wish { .. }
             | Entry::Expired => {}
-            Entry::Observed { .. } => self.settle_in_flight(),
+            Entry::Observed { node, session, .. } => {
+                self.first_report_applied(node, *session);
+                self.settle_in_flight();
+            }
         }
     }
 
@@ -274,7 +277,10 @@ impl Node {
         self.drive_power(now);
         self.swap_voters(now);
         self.send_orders(now);
-        self.send_jobs();
+        // It may have handed over once more, to whoever cuts it, or changed who votes.
+        if self.leads_surely(now) {
+            self.send_jobs();
+        }
     }
 
     /// A leader that may have been deposed, or that does not know the newest state yet, does nothing.

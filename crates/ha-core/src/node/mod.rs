@@ -277,6 +277,7 @@ impl Node {
 
     fn send(&mut self, to: &NodeId, message: PeerMessage) {
         if *to == self.setup.me {
+            self.out.push(Effect::SaidToSelf { message: Box::new(message.clone()) });
             self.loopback.push_back(message);
         } else {
             self.out.push(Effect::Send { to: to.clone(), message: Box::new(message) });
@@ -353,15 +354,18 @@ impl Node {
 fn rank(effect: &Effect) -> u8 {
     match effect {
         Effect::Persist { .. } => 0,
-        Effect::Send { .. } => 1,
+        Effect::Send { .. } | Effect::SaidToSelf { .. } => 1,
         Effect::ConfigInForce(_) => 2,
         Effect::Grant { .. } => 3,
         Effect::Beat { .. } => 4,
-        Effect::CancelAgent { .. } | Effect::CancelFence { .. } => 5,
-        Effect::RunAgent(_) | Effect::RunFence(_) => 6,
-        Effect::AdminReply { .. } => 7,
-        Effect::Tell(_) | Effect::TellLocal(_) | Effect::KeepPlannerInput(_) => 8,
-        Effect::Deadline(_) => 9,
-        Effect::Halt { .. } => 10,
+        // In the order in which they arose: what begins and is cancelled in one step must not begin after that.
+        Effect::CancelAgent { .. }
+        | Effect::CancelFence { .. }
+        | Effect::RunAgent(_)
+        | Effect::RunFence(_) => 5,
+        Effect::AdminReply { .. } => 6,
+        Effect::Tell(_) | Effect::TellLocal(_) | Effect::KeepPlannerInput(_) => 7,
+        Effect::Deadline(_) => 8,
+        Effect::Halt { .. } => 9,
     }
 }

@@ -257,9 +257,6 @@ impl Node {
             return;
         }
         lead.warnings.insert(from.clone(), report.warnings.clone());
-        if lead.ready.insert(from.clone(), report.session) != Some(report.session) {
-            lead.is_dirty = true;
-        }
         let changed: Vec<_> = report
             .instances
             .iter()
@@ -276,8 +273,15 @@ impl Node {
             })
             .cloned()
             .collect();
+        let is_older = report.seq <= record.report_seq;
+        // S11: no plan is made of what the node was before its first report in this term.
+        if (is_older || changed.is_empty())
+            && lead.ready.insert(from.clone(), report.session) != Some(report.session)
+        {
+            lead.is_dirty = true;
+        }
         let is_news = !changed.is_empty() || report.acted > record.acted;
-        if report.seq <= record.report_seq || !is_news {
+        if is_older || !is_news {
             lead.unheard.remove(from);
             return;
         }
@@ -302,6 +306,17 @@ impl Node {
                 lead.unheard.insert(from.clone());
             }
         }
+    }
+
+    /// What a node said first in this term is in the log: from here on plans count on it. (Whatever is observed while we
+    /// serve was proposed by us.)
+    pub(super) fn first_report_applied(&mut self, node: &NodeId, session: SessionId) {
+        let is_taken = self
+            .state
+            .node(node)
+            .is_some_and(|r| r.status == NodeStatus::Member && r.session == Some(session));
+        let Some(lead) = self.lead.as_mut().filter(|l| l.is_serving && is_taken) else { return };
+        lead.ready.insert(node.clone(), session);
     }
 
     /// After an observation: orders that the node has acted on are not in flight any more.

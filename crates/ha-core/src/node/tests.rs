@@ -11,6 +11,7 @@ mod hold;
 mod live;
 mod own_vote;
 mod settings;
+mod steps;
 mod world;
 
 use crate::message::{OrderOp, PeerMessage};

@@ -1,67 +1,107 @@
 //! Grants: S4 and S18.
 
-use super::{Broken, STOP_BOUND};
-use crate::act::Agents;
-use crate::world::{MS, World};
+use super::Broken;
+use crate::world::{Host, MS, World};
 use ha_core::{AgentOp, BeatBody};
-use ha_model::{BootNs, NodeId, SessionId};
+use ha_model::{BootNs, Incarnation, InstanceId, NodeId};
+use ha_scheduler::NodeStatus;
+
+/// A stop has begun so long after the grant is over: what is under way is cancelled before it, and cancelling takes a
+/// moment.
+const STOP_BEGINS: u64 = 500 * MS;
 
 impl World {
-    /// S4: nothing runs longer than it takes to stop it once the grant is over.
-    pub(crate) fn judge_grant(&self, id: &NodeId) -> Broken {
-        let host = &self.hosts[id];
-        let daemon = host.daemon.as_ref().filter(|_| !host.running.is_empty())?;
+    /// S4: nothing runs on once the grant is over, but what is just being stopped. (Judged all the time, not only when a
+    /// node does something: a core that forgets its deadline does nothing.)
+    pub(crate) fn check_all_grants(&mut self) {
+        let broken = self.hosts.iter().find_map(|(id, host)| self.judge_grant(id, host));
+        if let Some((rule, what)) = broken {
+            self.fail(rule, what);
+        }
+    }
+
+    fn judge_grant(&self, id: &NodeId, host: &Host) -> Broken {
+        let daemon = host.daemon.as_ref().filter(|_| !host.running.is_empty() && !host.is_frozen)?;
         let now = host.clock.at(self.t);
         let t_grant = daemon.node.config().timing.t_grant.as_nanos() as u64;
         let since = daemon.started_at.0 + t_grant;
         let until = daemon.grant.map_or(0, |g| g.0).max(since).max(host.thawed_at.0);
-        if now.0 <= until + STOP_BOUND {
+        if now.0 <= until + STOP_BEGINS {
             return None;
         }
-        // A stop that fails is no fault of the core's.
-        let is_stopping = daemon.runs.values().any(|r| r.run.op == AgentOp::Stop);
-        let is_owed = !is_stopping && !host.has_stop_failed && self.agents == Agents::Sound;
-        let owed = || format!("{:?} on {id} without a grant since {} ms", host.running, (now.0 - until) / MS);
-        is_owed.then(|| ("S4", owed()))
+        // It is being stopped, or a daemon that was started anew looks whether it runs at all. What a stop has failed for
+        // is no fault of the core's: the others cut the node.
+        let is_dealt_with = |instance: &InstanceId| {
+            let ends = |op| matches!(op, AgentOp::Stop | AgentOp::Probe);
+            host.stops_failed.contains(instance)
+                || daemon.runs.values().any(|r| r.run.instance == *instance && ends(r.run.op))
+        };
+        let owed = host.running.iter().find(|i| !is_dealt_with(i))?;
+        let runs: Vec<_> =
+            daemon.runs.values().map(|r| (&r.run.instance, r.run.op, r.is_cancelled)).collect();
+        let ms = (now.0 - until) / MS;
+        Some(("S4", format!("{owed} runs on {id} without a grant since {ms} ms; agents under way: {runs:?}")))
     }
 
-    /// S18: nothing is granted to a boot that this node knows to be over.
+    /// S18: nothing is granted but to members, in the boot that the log knows. (The state that a node goes by is the
+    /// log's: S15.) S4: a grant counts from a heartbeat that this node has heard.
     pub(crate) fn check_grants(&mut self, id: &NodeId, bodies: &[(NodeId, BeatBody)]) {
         let Some(node) = self.hosts[id].node() else { return };
-        let ended = bodies.iter().find(|(to, body)| {
-            body.granted.is_some_and(|i| node.state().node(to).is_some_and(|r| r.has_ended(i)))
+        let broken = bodies.iter().find_map(|(to, body)| {
+            let boot = body.granted?;
+            let record = node.state().node(to);
+            let is_member = record.is_some_and(|r| {
+                r.status == NodeStatus::Member && r.incarnation == Some(boot) && !r.has_ended(boot)
+            });
+            if !is_member {
+                let status = record.map(|r| r.status);
+                return Some(("S18", format!("{id} grants to a boot of {to} that is {status:?}")));
+            }
+            let at = body.core_ack?;
+            (!self.has_heard(to, id, boot, at))
+                .then(|| ("S4", format!("{id} grants {to} from {at:?}, and never heard that of it")))
         });
-        if let Some((to, _)) = ended {
-            let what = format!("{id} grants to a boot of {to} that is over");
-            self.fail("S18", what);
+        if let Some((rule, what)) = broken {
+            self.fail(rule, what);
         }
     }
 
-    /// A heartbeat of `from` was taken.
-    pub(crate) fn note_heard(&mut self, from: &NodeId, session: SessionId, sent_at: BootNs) {
-        let newest = self.ledger.heard_of.entry(from.clone()).or_insert((session, sent_at));
-        // Sessions of a host are numbered upwards: a late word of one that is over says nothing of this one.
-        *newest = (*newest).max((session, sent_at));
+    /// A heartbeat of `from` was taken by `to`.
+    pub(crate) fn note_heard(&mut self, from: &NodeId, to: &NodeId, boot: Incarnation, sent_at: BootNs) {
+        let by = self.ledger.heard_of.entry(to.clone()).or_default();
+        let newest = by.entry(from.clone()).or_insert((boot, sent_at));
+        // Boots of a host are numbered upwards: a late word of one that is over says nothing of this one.
+        *newest = (*newest).max((boot, sent_at));
     }
 
-    /// S4: a grant ends T_grant after what it answers was sent.
+    /// Whether `to` has heard a heartbeat of a boot of `from` that was sent then or later; of an older boot than the newest
+    /// that it has heard that is not known any more.
+    fn has_heard(&self, from: &NodeId, to: &NodeId, boot: Incarnation, sent_at: BootNs) -> bool {
+        let newest = self.ledger.heard_of.get(to).and_then(|of| of.get(from));
+        newest.is_some_and(|newest| newest.0 > boot || *newest >= (boot, sent_at))
+    }
+
+    /// S4: a grant ends T_grant after what it answers was sent, and who granted it has heard that: a quorum where a leader
+    /// grants itself, else one that has led.
     pub(crate) fn check_grant(&mut self, id: &NodeId, until: BootNs) {
         let host = &self.hosts[id];
         let Some(node) = host.node() else { return };
-        let longest = host.clock.at(self.t) + node.config().timing.t_grant;
-        // Counted from when the heartbeat was sent that somebody else has heard.
-        let heard = self.ledger.heard_of.get(id).filter(|_| self.hosts.len() > 1);
         let t_grant = node.config().timing.t_grant;
-        if let Some((session, sent_at)) = heard
-            && host.is_session(*session)
-            && until > *sent_at + t_grant
-        {
-            let what =
-                format!("{id} was granted until {until:?}, of what it sent {sent_at:?} is the newest heard");
-            return self.fail("S4", what);
-        }
+        let longest = host.clock.at(self.t) + t_grant;
         if until > longest {
-            self.fail("S4", format!("{id} was granted until {until:?}, {longest:?} is the longest"));
+            return self.fail("S4", format!("{id} was granted until {until:?}, {longest:?} is the longest"));
+        }
+        let sent_at = BootNs(until.0.saturating_sub(t_grant.as_nanos() as u64));
+        let is_heard = |by: &NodeId| self.has_heard(id, by, host.incarnation, sent_at);
+        let is_granted = if node.votes().is_leader() {
+            node.votes().membership().is_quorum(|v| v == id || is_heard(v))
+        } else {
+            self.ledger.have_led.iter().any(|by| by != id && is_heard(by))
+        };
+        if !is_granted {
+            let what =
+                format!("{id} was granted until {until:?}, and nobody who grants has heard of it so late");
+            self.fail("S4", what);
         }
     }
 }

@@ -3,8 +3,11 @@
 //!
 //! Each check says its rule (docs/INVARIANTS.md). Must not know: why a core did what it did.
 
+mod bounds;
 mod grants;
+mod groups;
 mod hold;
+mod members;
 mod orders;
 mod power;
 mod runs;
@@ -12,20 +15,55 @@ mod votes;
 
 use crate::world::{S, World};
 use ha_consensus::Membership;
-use ha_model::{BootNs, EffectId, Incarnation, Index, InstanceId, NodeId, SessionId, Term};
+use ha_core::OrderOp;
+use ha_model::{BootNs, EffectId, Incarnation, Index, InstanceId, NodeId, StoreId, Term};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What is judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Judged {
+    /// Every rule, until a switch lies: from there on not what rests on a truthful one.
+    Every,
+    /// Only this rule, and on whatever lies: to see its check fire.
+    Only(&'static str),
+}
+
+impl Judged {
+    /// Whether this rule is judged.
+    pub(crate) fn is_about(self, rule: &str) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Only(only) => only == rule,
+        }
+    }
+}
 
 /// The rule that is broken, and what was seen.
 type Broken = Option<(&'static str, String)>;
 
-/// How long something may still run after the grant is over: the longest agents before the stop, and it.
-const STOP_BOUND: u64 = 7 * S;
 /// Fences are counted within it.
 const WINDOW: u64 = 3600 * S;
-/// An executor that stood still may do late what it was told before.
+/// One whose clock stood with it may do late, for so long, what it was told before.
 const AFTER_THAW: u64 = 5 * S;
+/// An order to an executor is begun within it, by the executor's clock, or never.
+const ORDER_HOLDS: u64 = 3 * S;
+/// What an event takes beside the times that are derived: steps, heartbeats taken at once, drift of clocks.
+const MARGIN: u64 = S;
+/// What ended by itself is known to a leader that leads within it, or its node is taken for lost.
+const TOLD_WITHIN: u64 = 3 * S;
 /// A follower is at most this many entries behind when it tells what it applies.
 const TOLD_KEPT: u64 = 200;
+
+/// An order to cut.
+#[derive(Clone, Copy)]
+pub(crate) struct CutOrder {
+    /// Of whom.
+    pub term: Term,
+    /// What the leader had applied.
+    pub position: Index,
+    /// No off of it begins later.
+    pub until: u64,
+}
 
 /// What truly happened.
 #[derive(Default)]
@@ -42,8 +80,12 @@ pub(crate) struct Ledger {
     pub cancelled: BTreeSet<(NodeId, EffectId)>,
     /// Runs of agents that hang.
     pub hanging: BTreeSet<(NodeId, EffectId)>,
-    /// The newest heartbeat of each daemon that another has taken, by its sending time.
-    pub heard_of: BTreeMap<NodeId, (SessionId, BootNs)>,
+    /// Of whom each has heard what: the newest heartbeat that was taken, by its boot and sending time.
+    pub heard_of: BTreeMap<NodeId, BTreeMap<NodeId, (Incarnation, BootNs)>>,
+    /// The newest order to cut, by executor and target.
+    pub cuts: BTreeMap<(NodeId, NodeId), CutOrder>,
+    /// What was ordered last of each node, and when.
+    pub ordered: BTreeMap<(NodeId, InstanceId), (OrderOp, u64)>,
     /// Boots that the log says are over, or condemned.
     pub ended: BTreeSet<(NodeId, Incarnation)>,
     /// Where each instance ran last.
@@ -55,14 +97,20 @@ pub(crate) struct Ledger {
     /// Who led in each term, and of which term each entry is that somebody applied.
     pub leaders: BTreeMap<Term, NodeId>,
     pub entries: BTreeMap<u64, Term>,
-    /// What the log said, of its newest entries.
-    pub told: BTreeSet<(Index, String)>,
-    /// The members as each leader last had them, with its term.
-    pub members: BTreeMap<NodeId, (Term, Membership)>,
+    /// Who ever led.
+    pub have_led: BTreeSet<NodeId>,
+    /// What each state is after an entry at which somebody stood.
+    pub states: BTreeMap<u64, u128>,
+    /// Who voted for whom in a term, with which store.
+    pub votes: BTreeMap<(Term, NodeId), BTreeMap<NodeId, StoreId>>,
     /// Who votes, by the newest leader.
     pub voters: Vec<NodeId>,
+    /// The members by the log of the newest leader.
+    pub members: Option<(Term, NodeId, Membership)>,
     /// When the cluster switched a node on.
     pub switched_on: BTreeMap<NodeId, Vec<u64>>,
+    /// What the log said, of its newest entries.
+    pub told: BTreeSet<(Index, String)>,
     /// What was under way when the planner of a leader failed.
     pub held: BTreeMap<NodeId, BTreeSet<(NodeId, InstanceId)>>,
     /// How often an operator helped it.
@@ -77,41 +125,32 @@ impl Ledger {
 }
 
 impl World {
+    /// Whether what rests on a truthful switch is left unjudged.
+    pub(crate) fn looks_away(&self) -> bool {
+        self.has_lied && self.judged == Judged::Every
+    }
+
     /// After each step of a node.
     pub(crate) fn check(&mut self, id: &NodeId) {
         let broken = self.judge_leader(id).or_else(|| self.judge_log(id));
-        let broken = broken
-            .or_else(|| self.judge_change(id))
-            .or_else(|| self.judge_grant(id))
-            .or_else(|| self.judge_state(id));
-        self.note_voters(id);
-        self.note_applied(id);
+        let broken = broken.or_else(|| self.judge_members(id)).or_else(|| self.judge_queues(id));
+        let broken = broken.or_else(|| self.judge_applied(id));
         if let Some((rule, what)) = broken {
             self.fail(rule, what);
         }
     }
 
-    /// What the node has applied is compared, and which boots are over is known.
-    fn note_applied(&mut self, id: &NodeId) {
-        let Some(daemon) = self.hosts.get_mut(id).and_then(|h| h.daemon.as_mut()) else { return };
+    /// What has changed with what the node has applied.
+    fn judge_applied(&mut self, id: &NodeId) -> Broken {
+        let daemon = self.hosts.get_mut(id).and_then(|h| h.daemon.as_mut())?;
         let applied = daemon.node.applied().0;
-        if std::mem::replace(&mut daemon.checked, applied) != applied {
-            let nodes = &daemon.node.state().nodes;
-            let ended = nodes.iter().flat_map(|(id, r)| r.ended.iter().map(move |i| (id.clone(), *i)));
-            self.ledger.ended.extend(ended);
+        if std::mem::replace(&mut daemon.checked, applied) == applied {
+            return None;
         }
-    }
-
-    /// S13: what is kept is bounded. S19: what may run somewhere stays configured, with its node.
-    fn judge_state(&self, id: &NodeId) -> Broken {
-        let node = self.hosts[id].node()?;
-        let state = node.state();
-        let limits = crate::story::limits();
-        if node.votes().log_len() > limits.log_entries || state.events.len() > ha_core::state::EVENTS_MAX {
-            return Some(("S13", format!("{id} keeps {} entries", node.votes().log_len())));
-        }
-        let config = state.parsed()?;
-        let orphan = state.may_run.values().find(|m| !config.nodes.contains_key(&m.node))?;
-        Some(("S19", format!("{} may run {}, and is not configured any more", orphan.node, orphan.instance)))
+        let broken = self.judge_replica(id).or_else(|| self.judge_state(id));
+        let nodes = &self.hosts[id].node()?.state().nodes;
+        let ended = nodes.iter().flat_map(|(id, r)| r.ended.iter().map(move |i| (id.clone(), *i)));
+        self.ledger.ended.extend(ended);
+        broken
     }
 }

@@ -1,21 +1,50 @@
 //! What is cut, proven and switched on: S3, S7, S8, S9, S18.
 
-use super::{AFTER_THAW, TOLD_KEPT, WINDOW};
+use super::{Broken, TOLD_KEPT, WINDOW};
 use crate::act::Moment;
-use crate::world::{Host, World};
+use crate::world::{Host, MS, World};
 use ha_fencing::FENCES_PER_WINDOW;
-use ha_model::{Incarnation, NodeId, Notice, TimelineEvent};
+use ha_model::{EffectId, Incarnation, NodeId, Notice, TimelineEvent};
 
 impl World {
-    /// S3: nothing begins to be cut that no committed request is for. (An off that was begun may come to be done after its
-    /// request was closed: no design can call it back.)
-    pub(crate) fn check_off(&mut self, id: &NodeId, target: &NodeId) {
-        let now = self.hosts[id].clock.at(self.t);
-        let was_thawed = now.0 < self.hosts[id].thawed_at.0 + AFTER_THAW;
-        let is_asked = |h: &Host| h.node().is_some_and(|n| n.state().fence_of(target).is_some());
-        if !was_thawed && !self.hosts.values().any(is_asked) {
-            self.fail("S3", format!("{id} cuts {target}, and no fence is open for it"));
+    /// S3: nothing begins to be cut but by an order that this executor was given in the newest term it knows, within the
+    /// time that the order and its attempt may take, and whose request is not closed as far as the executor can know. (The
+    /// order itself was judged when it left.) S9: two nodes do not cut each other.
+    pub(crate) fn check_off(&mut self, id: &NodeId, target: &NodeId, call: EffectId) {
+        let broken = self.judge_off(id, target).or_else(|| self.judge_mutual(id, target));
+        if let Some(daemon) = &mut self.host(id).daemon {
+            daemon.cutting.insert(call, target.clone());
         }
+        if let Some((rule, what)) = broken {
+            self.fail(rule, what);
+        }
+    }
+
+    fn judge_off(&self, id: &NodeId, target: &NodeId) -> Broken {
+        let host = &self.hosts[id];
+        let node = host.node().filter(|_| !self.is_out_of_time(host))?;
+        let Some(order) = self.ledger.cuts.get(&(id.clone(), target.clone())) else {
+            return Some(("S3", format!("{id} cuts {target}, and nobody has ordered it")));
+        };
+        let (now, known) = (node.votes().term(), node.applied());
+        if order.term < now {
+            return Some(("S3", format!("{id} cuts {target} by an order of {}, in {now}", order.term)));
+        }
+        if self.t > order.until {
+            let late = (self.t - order.until) / MS;
+            return Some(("S3", format!("{id} cuts {target} {late} ms after its order was over")));
+        }
+        let is_closed = known >= order.position && node.state().fence_of(target).is_none();
+        is_closed.then(|| ("S3", format!("{id} cuts {target}, and no fence is open for it")))
+    }
+
+    fn judge_mutual(&self, id: &NodeId, target: &NodeId) -> Broken {
+        let (host, other) = (&self.hosts[id], &self.hosts[target]);
+        // Who stands still, or did with its clock, was about it before.
+        let is_awake = |h: &Host| !h.is_frozen && !self.is_out_of_time(h);
+        let daemon = other.daemon.as_ref().filter(|_| other.is_on && is_awake(other) && is_awake(host))?;
+        let is_mutual = daemon.cutting.values().any(|whom| whom == id);
+        is_mutual.then(|| ("S9", format!("{id} cuts {target} while {target} cuts {id}")))
     }
 
     /// What the log says, at the first node that applies it.
@@ -56,7 +85,7 @@ impl World {
             self.has_lied = true;
         }
         let host = &self.hosts[target];
-        if host.is_on && is_over && !self.has_lied {
+        if host.is_on && is_over && !self.looks_away() {
             self.fail("S7", format!("{target} is proven off and has power"));
         }
     }

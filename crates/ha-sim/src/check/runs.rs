@@ -15,7 +15,7 @@ impl World {
         if !is_known {
             self.fail("S8", format!("{} starts on {id} without a probe in this session", run.instance));
         }
-        if self.has_lied {
+        if self.looks_away() {
             return;
         }
         let other = self.hosts.iter().filter(|(o, _)| *o != id).find(|(_, host)| {
@@ -33,15 +33,11 @@ impl World {
     /// S1: one owner. S11: a group's members start in their order.
     pub(crate) fn check_begins(&mut self, id: &NodeId, instance: &InstanceId) {
         let others: Vec<_> = self.owners(instance).into_iter().filter(|o| o != id).collect();
-        if !others.is_empty() && !self.has_lied {
+        if !others.is_empty() && !self.looks_away() {
             self.fail("S1", format!("{instance} runs on {id} and on {others:?}"));
         }
-        let first = self.shape.before(instance.as_str()).map(InstanceId::from);
-        // What is killed meanwhile was there when the start was ordered.
-        if let Some(first) = first.filter(|f| !self.hosts[id].running.contains(f))
-            && self.tally.faults.is_empty()
-        {
-            self.fail("S11", format!("{instance} runs on {id} before {first}"));
+        if let Some((rule, what)) = self.judge_begin(id, instance) {
+            self.fail(rule, what);
         }
         if self.ledger.last_owner.insert(instance.clone(), id.clone()).is_some_and(|last| last != *id) {
             self.tally.failovers += 1;

@@ -1,10 +1,11 @@
-//! Votes and log: S3 (leases), S5, S10, S15, S16.
+//! Votes and log: S3 (leases), S5, S15, S16.
 
-use super::{AFTER_THAW, Broken};
+use super::Broken;
+use crate::scope::digest;
 use crate::world::{Host, World};
 use ha_consensus::{Body, Message};
+use ha_core::ClusterState;
 use ha_model::{Index, LogEntry, NodeId};
-use ha_scheduler::NodeStatus;
 use std::collections::BTreeMap;
 
 impl World {
@@ -20,26 +21,28 @@ impl World {
         let term = votes.term();
         match self.ledger.leaders.get(&term) {
             None => {
+                let broken = self.judge_won(id);
                 self.ledger.leaders.insert(term, id.clone());
+                self.ledger.have_led.insert(id.clone());
                 self.tally.leader_changes += 1;
-                None
+                broken
             }
             Some(leader) if leader != id => Some(("S5", format!("{leader} and {id} lead in term {term}"))),
             Some(_) => None,
         }
     }
 
-    /// Who stands still, or stood still with its clock, believes what it likes: that is what fencing is for.
-    fn has_lease(&self, host: &Host) -> bool {
-        let now = host.clock.at(self.t);
-        if host.is_frozen || (host.thawed_at.0 > 0 && now.0 < host.thawed_at.0 + AFTER_THAW) {
+    /// Who stands still, or stood still with its clock, believes what it likes: that is what fencing is for. Where the clock
+    /// ran on, the lease is over by itself.
+    pub(super) fn has_lease(&self, host: &Host) -> bool {
+        if host.is_frozen || self.is_out_of_time(host) {
             return false;
         }
         let until = host.node().filter(|n| n.votes().is_leader()).and_then(|n| n.votes().lease_until());
-        until.is_some_and(|until| until > now)
+        until.is_some_and(|until| until > host.clock.at(self.t))
     }
 
-    /// S5: what is applied is the same everywhere. S10: voter sets are odd.
+    /// S5: what is applied is the same everywhere.
     pub(crate) fn judge_log(&mut self, id: &NodeId) -> Broken {
         let daemon = self.hosts[id].daemon.as_ref()?;
         let votes = daemon.node.votes();
@@ -50,68 +53,39 @@ impl World {
                 return Some(("S5", format!("entry {index} of {id} is of term {term}, was of {known}")));
             }
         }
-        let members = votes.membership();
-        let outgoing = members.outgoing.as_ref().map_or(1, BTreeMap::len);
-        let is_even = members.voters.len().is_multiple_of(2) || outgoing.is_multiple_of(2);
-        is_even.then(|| ("S10", format!("{id} counts an even set: {members:?}")))
+        None
     }
 
-    /// S10: a leader changes who votes through both sets, and leaves out nobody but whom the log calls off.
-    pub(crate) fn judge_change(&mut self, id: &NodeId) -> Broken {
-        let node = self.hosts[id].node().filter(|n| n.votes().is_leader())?;
-        let (term, now) = (node.votes().term(), node.votes().membership());
-        let before = match self.ledger.members.get(id) {
-            Some((of, before)) if *of == term && before == now => return None,
-            _ => self.ledger.members.insert(id.clone(), (term, now.clone())),
-        };
-        let (_, before) = before.filter(|(of, _)| *of == term)?;
-        if before.voters.keys().eq(now.voters.keys()) {
-            return None;
-        }
-        if !now.outgoing.as_ref().is_some_and(|from| from.keys().eq(before.voters.keys())) {
-            return Some(("S10", format!("{id} changes voters in one step: {:?}", now.voters)));
-        }
-        let is_off = |n: &&NodeId| node.state().node(n).is_some_and(|r| r.status == NodeStatus::Off);
-        let out = before.voters.keys().filter(|n| !now.voters.contains_key(*n)).find(|n| !is_off(n))?;
-        Some(("S10", format!("{id} takes the vote of {out}, which is not proven off")))
-    }
-
-    /// Counts changes of who votes.
-    pub(crate) fn note_voters(&mut self, id: &NodeId) {
-        let Some(node) = self.hosts[id].node().filter(|n| n.votes().is_leader()) else { return };
-        let voters = &node.votes().membership().voters;
-        if voters.keys().eq(self.ledger.voters.iter()) {
-            return;
-        }
-        let (voters, is_fencing) = (voters.keys().cloned().collect(), !node.state().fences.is_empty());
-        let before = std::mem::replace(&mut self.ledger.voters, voters);
-        if !before.is_empty() {
-            self.tally.voter_changes += 1;
-            if is_fencing {
-                self.tally.sequence("voter swap during a fence");
-            }
-        }
+    /// S15: the same entries make the same state. From here on what a node's state says is what the log says.
+    pub(super) fn judge_replica(&mut self, id: &NodeId) -> Broken {
+        let node = self.hosts[id].node()?;
+        let (applied, state) = (node.applied().0, decisive(node.state()));
+        let known = *self.ledger.states.entry(applied).or_insert(state);
+        (known != state)
+            .then(|| ("S15", format!("{id} knows something else than others after entry {applied}")))
     }
 
     /// S16: nothing is acknowledged, no vote given, before it is durable.
-    pub(crate) fn judge_promise(&self, id: &NodeId, message: &Message<LogEntry>) -> Broken {
+    pub(crate) fn judge_promise(&mut self, id: &NodeId, to: &NodeId, message: &Message<LogEntry>) -> Broken {
         let disk = &self.hosts[id].disk;
         match &message.body {
             Body::AppendAck { matched, .. } if matched.0 > disk.durable_through() => {
                 Some(("S16", format!("{id} acknowledges {matched}, {} is durable", disk.durable_through())))
             }
             Body::VoteReply { granted: true } => {
-                let hard = &disk.stored.hard;
-                let is_written = hard.term == message.term && hard.voted_for.is_some();
-                let is_kept = is_written || hard.term > message.term;
-                (!is_kept)
-                    .then(|| ("S16", format!("{id} votes in term {}, durable is {hard:?}", message.term)))
+                let (hard, term) = (&disk.stored.hard, message.term);
+                let is_written = hard.term == term && hard.voted_for.as_ref() == Some(to);
+                if !is_written && hard.term <= term {
+                    return Some(("S16", format!("{id} votes for {to} in term {term}, durable is {hard:?}")));
+                }
+                self.note_vote(id, to, term);
+                None
             }
             _ => None,
         }
     }
 
-    /// Nodes that have applied the same entries know the same (S15).
+    /// Nodes that have applied the same entries know the same (S15), to the last word.
     pub(crate) fn check_replicas(&mut self) {
         let mut seen: BTreeMap<u64, &NodeId> = BTreeMap::new();
         let mut broken = None;
@@ -126,4 +100,14 @@ impl World {
             self.fail("S15", what);
         }
     }
+}
+
+/// What is decided by, in few bits. What is only told or shown is compared at the end of a life.
+fn decisive(state: &ClusterState) -> u128 {
+    let config = state.config.as_ref().map(|c| c.index);
+    let events = (state.events.len(), state.events.back());
+    digest::of(&(
+        (config, &state.nodes, &state.instances, &state.may_run, &state.fences),
+        (&state.paths, &state.failures, &state.wishes, &state.last_ran, events),
+    ))
 }

@@ -64,7 +64,7 @@ impl World {
         let leaders = self.leaders_now();
         let Some(node) = leaders.first().and_then(|l| self.hosts[l].node()) else { return vec![] };
         let (state, config) = (node.state(), node.config());
-        let is_alone = |(_, host): (&NodeId, &Host)| host.has_stop_failed && self.hosts.len() == 1;
+        let is_alone = |(_, host): (&NodeId, &Host)| !host.stops_failed.is_empty() && self.hosts.len() == 1;
         let needs = [
             ("a node is held", state.nodes.values().any(|r| r.is_held)),
             (
@@ -122,7 +122,7 @@ impl World {
     /// A member alone has nobody who would cut it after a stop that failed: its operator restarts it.
     fn restart_the_alone(&mut self) {
         for id in self.names() {
-            if self.hosts.len() == 1 && self.hosts[&id].has_stop_failed {
+            if self.hosts.len() == 1 && !self.hosts[&id].stops_failed.is_empty() {
                 self.power_off(&id);
                 self.power_on(&id);
             }

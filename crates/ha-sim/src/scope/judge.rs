@@ -8,12 +8,11 @@ use super::digest;
 use super::milestones::Milestones;
 use super::world::World;
 use ha_consensus::{Body, Message};
-use ha_core::{AgentOp, BeatBody, Effect, Order, OrderOp, PeerMessage};
+use ha_core::state::NodeRecord;
+use ha_core::{AgentOp, BeatBody, Effect, ExecJob, Order, OrderOp, PeerMessage};
 use ha_model::{BootNs, Incarnation, Index, LogEntry, NodeId, Notice, SessionId, TimelineEvent};
+use ha_scheduler::NodeStatus;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// One that stood still may do late what it was told before.
-const AFTER_THAW: u64 = 5000 * MS;
 
 /// How long something may run on after its grant: agents end at once here, or are held.
 const STOP_BOUND: u64 = 1000 * MS;
@@ -84,12 +83,12 @@ impl World {
         }
     }
 
-    /// Who stands still, or did, believes what it likes: that is what fencing is for.
+    /// Who stands still believes what it likes: that is what fencing is for. Its clock runs on: when it is thawed the lease is
+    /// over by itself.
     fn has_lease(&self, at: At) -> bool {
-        let (host, now) = (self.host(at), self.host(at).clock(self.t));
-        let is_late = host.is_frozen || (host.thawed_at.0 > 0 && now.0 < host.thawed_at.0 + AFTER_THAW);
-        let until = host.node().filter(|n| n.votes().is_leader()).and_then(|n| n.votes().lease_until());
-        !is_late && until.is_some_and(|until| until > now)
+        let host = self.host(at);
+        let leads = host.awake().map(|d| d.node.votes()).filter(|v| v.is_leader());
+        leads.and_then(|v| v.lease_until()).is_some_and(|until| until > host.clock(self.t))
     }
 
     /// S5: what is applied is the same everywhere. S10: voter sets are odd. S15: the same entries make the same state.
@@ -163,14 +162,18 @@ impl World {
         }
     }
 
-    /// S18: nothing is granted to a boot that this node knows to be over.
+    /// S18: nothing is granted but to members, in the boot that the log knows.
     pub fn judge_bodies(&mut self, cluster: &Cluster, at: At, bodies: &[(NodeId, BeatBody)]) {
         let Some(node) = self.host(at).node() else { return };
-        let is_over = |(to, body): &&(NodeId, BeatBody)| {
-            body.granted.is_some_and(|i| node.state().node(to).is_some_and(|r| r.has_ended(i)))
+        let is_no_member = |(to, body): &&(NodeId, BeatBody)| {
+            body.granted.is_some_and(|boot| {
+                let is_member =
+                    |r: &NodeRecord| r.status == NodeStatus::Member && r.incarnation == Some(boot);
+                node.state().node(to).is_none_or(|r| !is_member(r) || r.has_ended(boot))
+            })
         };
-        if let Some((to, _)) = bodies.iter().find(is_over) {
-            self.fail("S18", format!("{} grants to a boot of {to} that is over", cluster.name(at)));
+        if let Some((to, _)) = bodies.iter().find(is_no_member) {
+            self.fail("S18", format!("{} grants to a boot of {to} that is no member", cluster.name(at)));
         }
     }
 
@@ -194,20 +197,19 @@ impl World {
         self.ledger.edit().milestones.runs_on(at);
     }
 
-    /// S3: nothing begins to be cut that no committed request is for.
+    /// S3: nothing begins to be cut that no committed request is for, as far as the executor can know: its own log is behind
+    /// the one of who ordered it at most until it hears more. (The order itself is judged when it leaves.)
     pub fn judge_off(&mut self, cluster: &Cluster, at: At, target: At) {
-        let (host, now) = (self.host(at), self.host(at).clock(self.t));
-        let is_late = host.thawed_at.0 > 0 && now.0 < host.thawed_at.0 + AFTER_THAW;
         let target = cluster.name(target);
         let is_asked = |h: At| self.host(h).node().is_some_and(|n| n.state().fence_of(target).is_some());
-        if !is_late && !ALL.into_iter().any(is_asked) {
+        if !ALL.into_iter().any(is_asked) {
             self.fail("S3", format!("{} cuts {target}, and no fence is open for it", cluster.name(at)));
         }
     }
 
     /// S17: no start order leaves without its open permission. S3: who orders a cut leads. S16: nothing is acknowledged before
     /// it is durable.
-    pub fn judge_message(&mut self, cluster: &Cluster, at: At, message: &PeerMessage) {
+    pub fn judge_message(&mut self, cluster: &Cluster, at: At, to: &NodeId, message: &PeerMessage) {
         let Some(node) = self.host(at).node() else { return };
         match message {
             PeerMessage::Order(order) if order.op == OrderOp::Start => {
@@ -228,9 +230,16 @@ impl World {
                 if let Some(newer) = ALL.into_iter().find(leads_later) {
                     let (at, newer, term) = (cluster.name(at), cluster.name(newer), order.term);
                     self.fail("S3", format!("{at}, of term {term}, orders a fence job, and {newer} leads"));
+                } else if !self.has_lease(at) {
+                    self.fail("S3", format!("{} orders a fence job without a lease", cluster.name(at)));
+                } else if matches!(order.what, ExecJob::Cut(_))
+                    && node.state().fence_of(&order.target).is_none()
+                {
+                    let (at, target) = (cluster.name(at), &order.target);
+                    self.fail("S3", format!("{at} orders a cut of {target}, and no fence is open for it"));
                 }
             }
-            PeerMessage::Raft(message) => self.judge_promise(cluster, at, message),
+            PeerMessage::Raft(message) => self.judge_promise(cluster, at, to, message),
             PeerMessage::Order(_)
             | PeerMessage::Report(_)
             | PeerMessage::ExecReport(_)
@@ -242,7 +251,7 @@ impl World {
         }
     }
 
-    fn judge_promise(&mut self, cluster: &Cluster, at: At, message: &Message<LogEntry>) {
+    fn judge_promise(&mut self, cluster: &Cluster, at: At, to: &NodeId, message: &Message<LogEntry>) {
         let disk = &self.host(at).disk;
         let hard = &disk.stored.hard;
         let broken = match &message.body {
@@ -250,9 +259,9 @@ impl World {
                 Some(format!("acknowledges {matched}, {} is durable", disk.durable_through()))
             }
             Body::VoteReply { granted: true } => {
-                let is_written = hard.term == message.term && hard.voted_for.is_some();
+                let is_written = hard.term == message.term && hard.voted_for.as_ref() == Some(to);
                 let is_kept = is_written || hard.term > message.term;
-                (!is_kept).then(|| format!("votes in term {}, durable is {hard:?}", message.term))
+                (!is_kept).then(|| format!("votes for {to} in term {}, durable is {hard:?}", message.term))
             }
             _ => None,
         };
@@ -298,7 +307,7 @@ impl World {
                 }
                 self.ledger.edit().milestones.proven(target);
             }
-            Notice::NodeJoined { node, incarnation, is_same_boot: false }
+            Notice::NodeJoined { node, incarnation, .. }
                 if self.ledger.ended.contains(&(node.clone(), *incarnation)) =>
             {
                 self.fail("S8", format!("{node} joins in a boot that is over"));

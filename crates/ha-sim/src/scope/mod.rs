@@ -19,7 +19,7 @@
 //! Must not know: how the core decides. Invariant: the same scope gives the same states (S15).
 
 mod cluster;
-mod digest;
+pub(crate) mod digest;
 pub mod explore;
 mod faults;
 mod host;

@@ -4,7 +4,7 @@ use super::cluster::{At, BEAT, Cluster, MS, when};
 use super::host::{Call, Run, Stage};
 use super::world::World;
 use crate::world::disk::Write;
-use ha_core::{AgentOp, Effect, Input, PeerMessage};
+use ha_core::{AgentOp, Effect, Input, Order, PeerMessage};
 use ha_fencing::CallAction;
 use ha_model::SessionId;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,10 +21,7 @@ impl World {
             return;
         }
         let order = match &input {
-            Input::Message { message, .. } => match &**message {
-                PeerMessage::Order(order) => Some(order.clone()),
-                _ => None,
-            },
+            Input::Message { message, .. } => order_of(message).cloned(),
             _ => None,
         };
         let Some(daemon) = &mut self.edit(at).daemon else { return };
@@ -40,8 +37,12 @@ impl World {
                 return self.fail("abort", text.unwrap_or_default());
             }
         };
-        if let Some(order) = order {
-            self.judge_order(at, &order, &effects);
+        let own = effects.iter().filter_map(|effect| match effect {
+            Effect::SaidToSelf { message } => order_of(message),
+            _ => None,
+        });
+        for order in order.iter().chain(own) {
+            self.judge_order(at, order, &effects);
         }
         for effect in effects {
             self.effect(cluster, at, session, effect);
@@ -56,9 +57,10 @@ impl World {
                 Arc::make_mut(&mut self.edit(at).disk).writes.push_back(Write { id, votes, acted, since: t });
             }
             Effect::Send { to, message } => {
-                self.judge_message(cluster, at, &message);
+                self.judge_message(cluster, at, &to, &message);
                 self.send(cluster, at, &to, *message);
             }
+            Effect::SaidToSelf { message } => self.judge_message(cluster, at, cluster.name(at), &message),
             Effect::Beat { valid_until, bodies, is_urgent } => {
                 self.judge_bodies(cluster, at, &bodies);
                 if let Some(daemon) = &mut self.edit(at).daemon {
@@ -124,5 +126,12 @@ impl World {
             Effect::KeepPlannerInput(input) => self.fail("S20", format!("planner failed: {}", input.why)),
             Effect::Halt { why } => self.fail("S16", format!("{} halted: {why}", cluster.name(at))),
         }
+    }
+}
+
+fn order_of(message: &PeerMessage) -> Option<&Order> {
+    match message {
+        PeerMessage::Order(order) => Some(order),
+        _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Carrying out the lines of a schedule.
 
 use super::{Due, MS, S, World};
-use crate::act::{Act, Disk, Moment, Order, Switch, Way, Who};
+use crate::act::{Act, Disk, Moment, Order, Way, Who};
 use ha_core::{Input, PeerMessage};
 use ha_model::{AdminRequest, NodeId};
 use ha_scheduler::NodeStatus;
@@ -119,7 +119,6 @@ impl World {
             Act::Switch(how) => {
                 self.tell(act.to_string());
                 self.switch = *how;
-                self.has_lied |= matches!(how, Switch::Lying | Switch::Miswired);
             }
             Act::Device(device, how) => self.device(act, device, *how)?,
             Act::Agent(instance, how) => self.agent(act, instance, *how)?,

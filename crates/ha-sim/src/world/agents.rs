@@ -27,6 +27,18 @@ impl World {
         self.tell(format!("{instance} RUNS on {id}"));
     }
 
+    /// Something runs on a host no more; false where it did not run.
+    fn ended(&mut self, id: &NodeId, instance: &InstanceId) -> bool {
+        let t = self.t;
+        let host = self.host(id);
+        host.stops_failed.remove(instance);
+        let ran = host.running.remove(instance);
+        if ran {
+            host.ended.insert(instance.clone(), t);
+        }
+        ran
+    }
+
     pub(super) fn agent_ends(&mut self, id: &NodeId, effect: EffectId) {
         let now = self.hosts[id].clock.at(self.t);
         let Some(daemon) = &mut self.host(id).daemon else { return };
@@ -67,11 +79,11 @@ impl World {
             }
             AgentOp::Stop if run.is_cancelled => AgentOutcome::Cancelled,
             AgentOp::Stop if own == Fault::StopFails || (fails && dice.is_multiple_of(5)) => {
-                self.host(id).has_stop_failed = true;
+                self.host(id).stops_failed.insert(instance.clone());
                 AgentOutcome::Failed { why: "it does not stop".into() }
             }
             AgentOp::Stop => {
-                if self.host(id).running.remove(&instance) {
+                if self.ended(id, &instance) {
                     self.tell(format!("{instance} stopped on {id}"));
                 }
                 AgentOutcome::NotRunning
@@ -91,7 +103,7 @@ impl World {
     }
 
     pub(super) fn kill_process(&mut self, id: &NodeId, instance: &InstanceId) {
-        if self.hosts[id].is_frozen || !self.host(id).running.remove(instance) {
+        if self.hosts[id].is_frozen || !self.ended(id, instance) {
             return;
         }
         self.tell(format!("KILL {instance} on {id}"));

@@ -47,7 +47,8 @@ impl World {
         }
         host.is_on = true;
         host.goes_off_at = None;
-        host.has_stop_failed = false;
+        host.stops_failed.clear();
+        host.ended.clear();
         host.boots += 1;
         host.clock = Clock::booted(t, uptime, host.ppm);
         let boot = host.boots;
@@ -183,7 +184,7 @@ impl World {
             heard: BTreeMap::new(),
             last_step: now.boot,
             grant: None,
-            lease: None,
+            cutting: BTreeMap::new(),
             wake: None,
             replies: BTreeMap::new(),
             checked: 0,

@@ -35,6 +35,8 @@ pub struct Disk {
     pub how: act::Disk,
     /// A write failed: the daemon takes part no more until it is started again.
     pub has_failed: bool,
+    /// It was put back from a copy that had promised less.
+    pub has_regressed: bool,
     /// Since when the write that failed was to be done: it is never done, and heartbeats say so.
     pub failed_since: Option<u64>,
 }
@@ -60,6 +62,7 @@ impl Disk {
             free_at: 0,
             how: act::Disk::Sound,
             has_failed: false,
+            has_regressed: false,
             failed_since: None,
         }
     }
@@ -112,6 +115,7 @@ impl Disk {
     /// Somebody puts the copy in its place.
     pub fn restore(&mut self) {
         if let Some(copy) = &self.copy {
+            self.has_regressed |= copy.hard.mark() < self.stored.hard.mark();
             self.stored = copy.clone();
         }
     }

@@ -46,7 +46,6 @@ impl World {
         let Some(daemon) = &mut host.daemon else { return };
         daemon.last_step = now.boot;
         let session = daemon.session;
-        daemon.lease = daemon.node.votes().lease_until();
         let order = match &input {
             Input::Message { message, .. } => match &**message {
                 PeerMessage::Order(order) => Some(order.clone()),
@@ -58,6 +57,7 @@ impl World {
         if let Some((rule, what)) = order.and_then(|order| self.check_order(id, &order, &effects)) {
             self.fail(rule, what);
         }
+        self.check_own_orders(id, &effects);
         for effect in effects {
             if self.hosts[id].is_session(session) {
                 self.effect(id, session, effect);
@@ -94,10 +94,11 @@ impl World {
                 self.at(after, Due::Persisted { node, session });
             }
             Effect::Send { to, message } => {
-                self.check_message(id, &message);
+                self.check_message(id, &to, &message);
                 self.check_hold(id, &to, &message);
                 self.send(id, &to, message);
             }
+            Effect::SaidToSelf { message } => self.check_message(id, &node, &message),
             Effect::Beat { valid_until, bodies, is_urgent } => {
                 self.check_grants(id, &bodies);
                 if let Some(daemon) = &mut self.host(id).daemon {
@@ -158,6 +159,7 @@ impl World {
             }
             // The agent is killed; what it has sent is on its way.
             Effect::CancelFence { id: effect } => {
+                self.host(id).daemon.iter_mut().for_each(|d| drop(d.cutting.remove(&effect)));
                 if self.rng.percent(50) {
                     self.ledger.cancelled.insert((node, effect));
                 }
@@ -173,7 +175,7 @@ impl World {
         run.plug = self.shape.outlet(run.device.as_str(), &run.plug);
         let target = self.shape.at_outlet(&run.plug).map(|n| NodeId::from(n.name.as_str()));
         if let Some(target) = target.filter(|_| run.action == CallAction::Off) {
-            self.check_off(id, &target);
+            self.check_off(id, &target, run.id);
         }
         let takes = match self.parts.switches.get(run.device.as_str()).copied().unwrap_or(self.switch) {
             Switch::Sound

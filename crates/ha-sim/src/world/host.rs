@@ -29,8 +29,8 @@ pub struct Daemon {
     pub heard: BTreeMap<(NodeId, u8), BootNs>,
     pub last_step: BootNs,
     pub grant: Option<BootNs>,
-    /// Until when it led surely, before its last step.
-    pub lease: Option<BootNs>,
+    /// Offs that its fence agents are about, and of whom.
+    pub cutting: BTreeMap<EffectId, NodeId>,
     pub wake: Option<u64>,
     pub replies: BTreeMap<u64, AdminReply>,
     /// Entries through here were compared with what others applied.
@@ -63,8 +63,10 @@ pub struct Host {
     pub thawed_at: BootNs,
     /// The same, where its clock stood with it: it cannot know that time has passed.
     pub clock_stood_until: Option<BootNs>,
-    /// A stop failed here in this boot: what runs on is the watchdog's.
-    pub has_stop_failed: bool,
+    /// What failed to stop here in this boot, and was not stopped since: what runs on is the watchdog's.
+    pub stops_failed: BTreeSet<InstanceId>,
+    /// When what does not run here any more ended.
+    pub ended: BTreeMap<InstanceId, u64>,
     /// What arrived while it stood still.
     pub parked: Vec<Due>,
 }
@@ -88,7 +90,8 @@ impl Host {
             disk: Disk::new(StoreId(index)),
             thawed_at: BootNs(0),
             clock_stood_until: None,
-            has_stop_failed: false,
+            stops_failed: BTreeSet::new(),
+            ended: BTreeMap::new(),
             parked: vec![],
         }
     }

@@ -20,7 +20,7 @@ mod sights;
 mod table;
 
 use crate::act::{Act, Agents, Moment, Switch};
-use crate::check::Ledger;
+use crate::check::{Judged, Ledger};
 use crate::golden::Recorder;
 use crate::rng::Rng;
 use crate::shape::{ADDRESS, Shape};
@@ -175,6 +175,7 @@ pub struct World {
     pub(crate) forgetful: Vec<NodeId>,
     asked: u64,
     pub(crate) pace: Pace,
+    pub(crate) judged: Judged,
 }
 
 impl World {
@@ -209,6 +210,7 @@ impl World {
             forgetful: vec![],
             asked: 0,
             pace: Pace::Silent,
+            judged: Judged::Every,
         };
         for (index, node) in (1..).zip(&shape.nodes) {
             let id: NodeId = node.name.as_str().into();
@@ -264,7 +266,7 @@ impl World {
 
     /// A rule is broken: the first is what counts.
     pub(crate) fn fail(&mut self, rule: &'static str, what: String) {
-        if self.broken.is_none() {
+        if self.broken.is_none() && self.judged.is_about(rule) {
             self.tell(format!("BROKEN {rule}: {what}"));
             let table = self.side_by_side();
             if self.pace != Pace::Silent {

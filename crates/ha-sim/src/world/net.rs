@@ -136,6 +136,7 @@ impl World {
                 self.tend(a, b);
             }
         }
+        self.check_all_grants();
         self.at(TEND, Due::Net);
     }
 
@@ -283,8 +284,7 @@ impl World {
         let daemon = host.daemon.as_mut().filter(|d| [keys.0, keys.1].contains(&d.session))?;
         let heard = daemon.heard.entry((beat.from.clone(), beat.link)).or_default();
         *heard = (*heard).max(beat.sent_at);
-        let session = if keys.0 == beat.body.session { keys.0 } else { keys.1 };
-        self.note_heard(&beat.from.clone(), session, beat.sent_at);
+        self.note_heard(&beat.from, to, beat.body.incarnation, beat.sent_at);
         Some(BeatIn { received_at, ..beat })
     }
 }

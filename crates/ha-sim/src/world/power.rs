@@ -35,6 +35,7 @@ impl World {
         plug: &str,
         action: CallAction,
     ) {
+        self.host(id).daemon.iter_mut().for_each(|d| drop(d.cutting.remove(&effect)));
         if self.ledger.cancelled.remove(&(id.clone(), effect)) {
             return;
         }
@@ -75,6 +76,7 @@ impl World {
                         self.ledger.lied_off.insert(target);
                     }
                     Switch::Miswired => {
+                        self.has_lied = true;
                         let next = self.shape.after_outlet(plug);
                         self.ledger.lied_off.insert(target);
                         self.switched(&next, action);

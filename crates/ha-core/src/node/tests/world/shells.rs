@@ -180,6 +180,7 @@ impl World {
                     self.at(MS, Due::Message { to, from: node, message });
                 }
             }
+            Effect::SaidToSelf { .. } => {}
             Effect::Beat { bodies, .. } => self.hosts.get_mut(id).unwrap().bodies = bodies,
             Effect::RunAgent(run) => {
                 let instance = run.instance.to_string();

@@ -89,6 +89,11 @@ impl World {
         self.notices.iter().filter(|n| which(n)).count()
     }
 
+    /// What was told, in its order.
+    pub fn told(&self) -> Vec<String> {
+        self.notices.iter().map(Notice::text).collect()
+    }
+
     pub fn log_of(&self, verb: &str) -> Vec<String> {
         let prefix = format!("{verb} ");
         self.journal.iter().filter_map(|l| l.strip_prefix(&prefix)).map(str::to_owned).collect()

@@ -1,0 +1,59 @@
+//! The order of a group's members: S11. Judged when a start or stop is ordered, and when the start has done its work.
+
+use super::{Broken, TOLD_WITHIN};
+use crate::world::World;
+use ha_core::{Order, OrderOp};
+use ha_model::{InstanceId, NodeId};
+
+impl World {
+    /// S11: a member is ordered to start where the one before it runs, and to stop where the one after it does not.
+    pub(super) fn judge_group(&self, id: &NodeId, to: &NodeId, order: &Order) -> Broken {
+        let host = &self.hosts[to];
+        // To another life it is void.
+        let is_for_it = order.stamp.incarnation == host.incarnation && host.is_session(order.stamp.session);
+        let instance = &order.instance;
+        match order.op {
+            OrderOp::Start if is_for_it => {
+                let first = self.before(instance)?;
+                let is_there = self.ran_after(to, &first, self.t.saturating_sub(TOLD_WITHIN));
+                (!is_there)
+                    .then(|| ("S11", format!("{id} orders {instance} to start on {to} before {first}")))
+            }
+            OrderOp::Stop if is_for_it => {
+                let next = self.shape.after(instance.as_str()).map(InstanceId::from)?;
+                let runs = host.running.contains(&next);
+                runs.then(|| ("S11", format!("{id} orders {instance} to stop on {to} before {next}")))
+            }
+            OrderOp::Start | OrderOp::Stop | OrderOp::Probe => None,
+        }
+    }
+
+    /// S11: what comes to run has the one before it beside it, unless that ended since it was ordered.
+    pub(super) fn judge_begin(&self, id: &NodeId, instance: &InstanceId) -> Broken {
+        let first = self.before(instance)?;
+        let ordered = self.ledger.ordered.get(&(id.clone(), instance.clone()));
+        let since = ordered.map_or(self.t, |(_, at)| *at);
+        let is_there = self.ran_after(id, &first, since.saturating_sub(TOLD_WITHIN));
+        (!is_there).then(|| ("S11", format!("{instance} runs on {id} before {first}")))
+    }
+
+    fn before(&self, instance: &InstanceId) -> Option<InstanceId> {
+        self.shape.before(instance.as_str()).map(InstanceId::from)
+    }
+
+    /// Whether it runs there, or has run until then, and ended otherwise than by a leader's order.
+    fn ran_after(&self, id: &NodeId, instance: &InstanceId, since: u64) -> bool {
+        let host = &self.hosts[id];
+        let is_ordered_away = self
+            .ledger
+            .ordered
+            .get(&(id.clone(), instance.clone()))
+            .is_some_and(|(op, _)| *op == OrderOp::Stop);
+        let has_ended = host.ended.get(instance).is_some_and(|at| *at >= since);
+        host.running.contains(instance) || (has_ended && !is_ordered_away)
+    }
+
+    pub(super) fn note_order(&mut self, to: &NodeId, order: &Order) {
+        self.ledger.ordered.insert((to.clone(), order.instance.clone()), (order.op, self.t));
+    }
+}
