@@ -5,8 +5,7 @@
 
 use crate::cancel::Cancel;
 use crate::gate::Gate;
-use crate::ocf::OcfName;
-use ha_model::{InstanceId, Severity};
+use ha_model::{InstanceId, OcfName, Severity};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;

@@ -2,9 +2,8 @@
 //!
 //! Source: Resource Agent API 1.1, "Parameters"; the variables of `OCF_RESKEY_CRM_meta_…` are what agents in use read beside it.
 
-use super::OcfName;
 use crate::child::DEFAULT_PATH;
-use ha_model::InstanceId;
+use ha_model::{InstanceId, OcfName};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

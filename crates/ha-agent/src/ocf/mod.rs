@@ -6,7 +6,6 @@
 
 pub mod code;
 mod env;
-mod name;
 
 use crate::child::{self, How};
 use crate::exec::{Service, Stage};
@@ -16,9 +15,9 @@ use crate::runner::{Ended, KILL_WAIT, Program, explain, run};
 use env::Call;
 pub use env::REASON_PREFIX;
 
-pub use name::OcfName;
+use ha_model::OcfName;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -30,6 +29,13 @@ pub(crate) struct Ocf<'a> {
     pub name: &'a OcfName,
     /// `/usr/lib/ocf`.
     pub root: &'a Path,
+}
+
+impl Ocf<'_> {
+    /// Its program: `resource.d/PROVIDER/TYPE` (Resource Agent API 1.1, "Installation paths").
+    fn program(&self) -> PathBuf {
+        self.root.join("resource.d").join(&self.name.provider).join(&self.name.kind)
+    }
 }
 
 impl Service {
@@ -61,7 +67,7 @@ impl Service {
             interval: if is_monitor { job.interval } else { Duration::ZERO },
         };
         Program {
-            argv: vec![agent.name.path(agent.root).display().to_string(), action.to_owned()],
+            argv: vec![agent.program().display().to_string(), action.to_owned()],
             env: call.environment(),
             stdin: vec![],
             timeout: job.timeout,

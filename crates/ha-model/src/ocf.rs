@@ -1,9 +1,8 @@
-//! The name of an OCF resource agent, and where its program lies.
+//! The name of an OCF resource agent.
 //!
-//! Source: Open Cluster Framework, Resource Agent API 1.1, "Installation paths": below `$OCF_ROOT/resource.d`, a directory for
-//! each provider.
+//! Source: Open Cluster Framework, Resource Agent API 1.1, "Installation paths": a directory for each provider.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
 
 /// The provider of an agent that is named without one, as the incumbents have it.
 const DEFAULT_PROVIDER: &str = "heartbeat";
@@ -32,16 +31,10 @@ impl OcfName {
         (is_part(provider) && is_part(kind))
             .then(|| Self { provider: provider.to_owned(), kind: kind.to_owned() })
     }
-
-    /// Its program below the root of OCF (`/usr/lib/ocf`).
-    #[must_use]
-    pub fn path(&self, root: &Path) -> PathBuf {
-        root.join("resource.d").join(&self.provider).join(&self.kind)
-    }
 }
 
-impl std::fmt::Display for OcfName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for OcfName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ocf:{}:{}", self.provider, self.kind)
     }
 }
@@ -51,12 +44,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_has_a_provider_and_stays_below_the_root() {
-        let path = |name| OcfName::parse(name).map(|n| n.path(Path::new("/ocf")).display().to_string());
-        assert_eq!(path("ocf:pacemaker:Stateful").as_deref(), Some("/ocf/resource.d/pacemaker/Stateful"));
-        assert_eq!(path("ocf:Dummy").as_deref(), Some("/ocf/resource.d/heartbeat/Dummy"));
+    fn a_name_has_a_provider_and_cannot_lead_elsewhere() {
+        let full = |name| OcfName::parse(name).map(|n| n.to_string());
+        assert_eq!(full("ocf:pacemaker:Stateful").as_deref(), Some("ocf:pacemaker:Stateful"));
+        assert_eq!(full("ocf:Dummy").as_deref(), Some("ocf:heartbeat:Dummy"));
         for wrong in ["Dummy", "ocf:", "ocf:a:", "ocf::b", "ocf:..:x", "ocf:a:b/c", "ocf:a:b:c", "lsb:x"] {
-            assert_eq!(path(wrong), None, "{wrong}");
+            assert_eq!(full(wrong), None, "{wrong}");
         }
     }
 }
