@@ -43,7 +43,7 @@ sabotages! {
     /// A condemned or lost boot is granted like any other.
     GrantToEnded = "grant-to-ended" breaks ["S18"];
     /// A boot that is over takes part again.
-    RejoinOldBoot = "rejoin-old-boot" breaks ["S18"];
+    RejoinOldBoot = "rejoin-old-boot" breaks ["S18", "S8"];
     /// Orders for another life, or older than what was acted on, are carried out.
     AcceptOldOrder = "accept-old-order" breaks ["S6"];
     /// An order is carried out before its stamp is durable.
@@ -61,7 +61,7 @@ sabotages! {
     /// A vote is not written down.
     ForgetVote = "forget-vote" breaks ["S16"];
     /// A candidate with a shorter log is voted for.
-    ShorterLogWins = "shorter-log-wins" breaks ["S5"];
+    ShorterLogWins = "shorter-log-wins" breaks ["abort S5"];
     /// Half of the voters are a majority: sets without a common member.
     MinorityDecides = "minority-decides" breaks ["S5"];
     /// A follower acknowledges entries before they are durable.
@@ -69,7 +69,7 @@ sabotages! {
     /// A leader counts its lease three times as long as its voters promised.
     LongLease = "long-lease" breaks ["S3"];
     /// Learners vote: the set is even.
-    LearnersVote = "learners-vote" breaks ["S10"];
+    LearnersVote = "learners-vote" breaks ["abort S5"];
     /// An outlet whose state is unknown counts as off.
     UnknownIsOff = "unknown-is-off" breaks ["S7"];
     /// A reading that timed out or failed counts as off.

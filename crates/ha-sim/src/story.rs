@@ -35,6 +35,15 @@ pub fn of_seed(seed: u64) -> (Shape, Schedule) {
     (shape, schedule)
 }
 
+/// Rules that the core asserts itself: its message begins with their name.
+const ASSERTED: [(&str, &str); 4] =
+    [("S3:", "abort S3"), ("S5:", "abort S5"), ("S10:", "abort S10"), ("S16:", "abort S16")];
+
+/// Which rule a panic is about; a plain "abort" is about none.
+fn asserted(text: &str) -> &'static str {
+    ASSERTED.iter().find(|(begins, _)| text.starts_with(begins)).map_or("abort", |(_, rule)| rule)
+}
+
 /// Lives it. The seed says what neither shape nor schedule say: every delay.
 #[must_use]
 pub fn live(seed: u64, shape: &Shape, schedule: &Schedule, pace: Pace) -> Outcome {
@@ -70,7 +79,7 @@ pub fn live_judged(seed: u64, shape: &Shape, schedule: &Schedule, pace: Pace, ju
     if let Err(panic) = lived {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
-        world.fail("abort", text);
+        world.fail(asserted(&text), text);
     }
     world.tally.simulated_ns = world.t - S;
     world.tally.lied = u64::from(world.has_lied);
