@@ -437,6 +437,22 @@ mod tests {
     }
 
     #[test]
+    fn s5_a_newer_term_hides_no_log_neither_after_a_restart_nor_in_a_new_session() {
+        let (a, m) = (NodeId::from("a"), bound(1));
+        let mut p = Peers::default();
+        speaks(&mut p, &a, who(1, 1, mark(0, 0)), &m);
+        assert!(!p.know_history());
+        p.promised(&a, &who(1, 1, mark(0, 0)), mark(1, 7), Index(7));
+        p.promised(&a, &who(1, 1, mark(0, 0)), mark(2, 0), Index(7));
+        assert!(Peers::restored(p.memory()).know_history(), "though the mark of term 2 says 0");
+        let mut p = Peers::default();
+        speaks(&mut p, &a, Identity { promised: Index(7), ..who(2, 1, mark(2, 0)) }, &m);
+        assert!(p.know_history() && p.memory().is_empty(), "though it is no voter's store");
+        speaks(&mut p, &a, who(3, 2, mark(0, 0)), &m);
+        assert!(p.know_history(), "nor does another store on the same node");
+    }
+
+    #[test]
     fn a_late_word_of_a_session_that_is_over_is_void_and_bars_nobody() {
         let (a, m, second) = (NodeId::from("a"), bound(1), Duration::from_secs(1));
         let mut p = Peers::default();
