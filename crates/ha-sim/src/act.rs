@@ -14,6 +14,8 @@ pub enum Who {
     Leader,
     /// The one that runs this instance.
     Owner(String),
+    /// The one on which something is being started.
+    Starter,
     /// A member that neither leads nor runs anything, else any that does not lead.
     Bystander,
 }
@@ -81,7 +83,7 @@ pub enum Agents {
     Failing(u8),
     /// So many in a hundred runs hang until they are killed.
     Hanging(u8),
-    /// So many in a hundred checks are wrong.
+    /// So many in a hundred answers are wrong: what lives is called dead, what is dead alive, what was not stopped stopped.
     Lying(u8),
 }
 
@@ -94,10 +96,20 @@ pub enum Fault {
     StartFails,
     /// Its start ends by its time-out, and nothing runs.
     StartHangs,
+    /// There is no program to start it.
+    NoProgram,
     /// Its stop fails, and it runs on.
     StopFails,
+    /// Its stop ends by its time-out, and it runs on.
+    StopHangs,
+    /// Its stop says that it is stopped, and it runs on. No design survives it: what runs on so is not judged.
+    StopLies,
     /// Its check fails, though it runs.
     CheckFails,
+    /// It is called alive, dead or not.
+    SeemsAlive,
+    /// It is called dead, alive or not. No design survives it: what a probe called dead and runs on is not judged.
+    SeemsDead,
 }
 
 /// An operator's order.
@@ -127,7 +139,7 @@ pub enum Order {
     FenceTest,
     /// `fence confirm`, by a human who looked: only where the host is truly off.
     Confirm(Who),
-    /// The same by a human who did not look.
+    /// The same by a human who did not look, wherever the host is.
     ConfirmUnseen(Who),
     /// `config apply` of that file (golden scenarios only: they bring it).
     Apply(String),
@@ -141,6 +153,8 @@ pub enum Order {
     ConfigShow,
     /// `config apply` with another address of the group's.
     Address(u8),
+    /// `config apply` with another way to the first power switch.
+    FencePath(u8),
     /// `config apply` without that node.
     Remove(Who),
     /// `config apply` with that node under another name.
@@ -150,6 +164,8 @@ pub enum Order {
 /// What an act waits for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Moment {
+    /// A fence agent is about to ask for an off.
+    OffAsked,
     /// The switch has cut somebody.
     OffDone,
     /// The log says that somebody is lost.
@@ -175,6 +191,8 @@ pub enum Act {
     Freeze(Who),
     /// The hypervisor stops the host, its clock too.
     Pause(Who),
+    /// The daemon's core stands still, its heartbeats go on.
+    Stall(Who),
     /// They go on; `None`: all.
     Thaw(Option<Who>),
     /// SIGKILL; a supervisor starts it again.
@@ -187,12 +205,14 @@ pub enum Act {
     Kill(String, Who),
     /// No packet passes between the one and the others (`None`: all), on a link or all.
     Cut(Who, Option<Vec<Who>>, Way, Option<u8>),
-    /// The path between two fails and comes back, for so many milliseconds each.
-    Flap(Who, Who, u16),
-    /// So many in a hundred heartbeats between the one and the others are lost, both ways.
-    Lossy(Who, Option<Vec<Who>>, u8),
-    /// Everything between the one and the others takes so many milliseconds longer.
-    Late(Who, Option<Vec<Who>>, u16),
+    /// The path between two fails and comes back, for so many milliseconds each, on a link or all.
+    Flap(Who, Who, u16, Option<u8>),
+    /// So many in a hundred heartbeats between the one and the others are lost, both ways, on a link or all.
+    Lossy(Who, Option<Vec<Who>>, u8, Option<u8>),
+    /// The same, doubled.
+    Doubled(Who, Option<Vec<Who>>, u8, Option<u8>),
+    /// Everything between the one and the others takes so many milliseconds longer, on a link or all.
+    Late(Who, Option<Vec<Who>>, u16, Option<u8>),
     /// All cuts end.
     Heal,
     /// Loss and doubling in percent, longest delay in milliseconds.
@@ -234,15 +254,20 @@ impl Act {
             Act::PowerOff(_) => "power off",
             Act::Freeze(_) => "freeze",
             Act::Pause(_) => "pause with the clock",
+            Act::Stall(_) => "core stands still",
             Act::KillDaemon(_) | Act::EndDaemon(_) => "kill daemon",
             Act::Kill(..) => "kill process",
             Act::Cut(_, None, Way::Both, _) => "cut from all",
             Act::Cut(_, _, Way::Both, None) => "partial cut",
             Act::Cut(_, _, Way::Both, Some(_)) => "cut of a link",
             Act::Cut(_, _, Way::In | Way::Out, _) => "one-way cut",
-            Act::Flap(..) => "flapping path",
+            Act::Flap(.., None) => "flapping path",
+            Act::Flap(.., Some(_)) => "flapping link",
             Act::Net { loss: 0, double: 0, late_ms: 0..=1 } => return None,
-            Act::Net { .. } | Act::Lossy(..) | Act::Late(..) => "loss and delay",
+            Act::Net { .. } => "loss and delay",
+            Act::Lossy(..) => "lossy path",
+            Act::Doubled(..) => "doubling path",
+            Act::Late(..) => "slow path",
             Act::Disk(_, Disk::Slow) => "slow disk",
             Act::Disk(_, Disk::Hanging) => "hanging disk",
             Act::Disk(_, Disk::Failing) => "failing disk",
@@ -264,8 +289,11 @@ impl Act {
             Act::Agents(Agents::Sound) => return None,
             Act::Agent(_, Fault::Sound) => return None,
             Act::Agent(_, Fault::StartHangs) => "agents hang",
-            Act::Agent(_, Fault::StartFails | Fault::StopFails) => "agents fail",
-            Act::Agent(_, Fault::CheckFails) => "monitors lie",
+            Act::Agent(_, Fault::StartFails | Fault::NoProgram | Fault::StopFails) => "agents fail",
+            Act::Agent(_, Fault::StopHangs) => "stops hang",
+            Act::Agent(_, Fault::StopLies) => "stops lie",
+            Act::Agent(_, Fault::CheckFails | Fault::SeemsDead) => "monitors lie",
+            Act::Agent(_, Fault::SeemsAlive) => "the dead are called alive",
             Act::Agents(Agents::Failing(_)) => "agents fail",
             Act::Agents(Agents::Hanging(_)) => "agents hang",
             Act::Agents(Agents::Lying(_)) => "monitors lie",
@@ -274,5 +302,16 @@ impl Act {
             Act::When(_, act) => return act.kind(),
             Act::PowerOn(_) | Act::StartDaemon(_) | Act::Thaw(_) | Act::Heal => return None,
         })
+    }
+
+    /// Every kind of fault that it brings.
+    pub(crate) fn kinds(&self) -> Vec<&'static str> {
+        let more: &[_] = match self {
+            Act::Agents(Agents::Hanging(_)) => &["stops hang"],
+            Act::Agents(Agents::Lying(_)) => &["stops lie", "probes lie", "the dead are called alive"],
+            Act::Agent(_, Fault::SeemsDead) => &["probes lie"],
+            _ => &[],
+        };
+        self.kind().into_iter().chain(more.iter().copied()).collect()
     }
 }

@@ -14,6 +14,8 @@ const KEPT: usize = 20;
 pub struct Batch {
     /// What occurred.
     pub tally: Tally,
+    /// Lives with too few faults, the first of them.
+    pub thin: Vec<u64>,
     /// How many lives broke a rule.
     pub violations: u64,
     /// The first of them, by seed.
@@ -41,6 +43,9 @@ pub fn run(
                     let outcome = live(seed, &shape, &schedule, Pace::Silent);
                     let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
                     total.tally += &outcome.tally;
+                    if outcome.tally.thin > 0 && total.thin.len() < KEPT {
+                        total.thin.push(seed);
+                    }
                     if outcome.broken.is_some() {
                         if !each(seed, &outcome) {
                             is_over.store(true, Ordering::Relaxed);

@@ -65,8 +65,8 @@ impl World {
                 How::Deaf => self.net.cut(other, &node, None),
                 How::MuteToOne if *other == one => self.net.cut(&node, other, None),
                 How::DeafToOne if *other == one => self.net.cut(other, &node, None),
-                How::Flapping(ms) => self.net.flap(&node, other, ms * MS),
-                How::FlappingToOne(ms) if *other == one => self.net.flap(&node, other, ms * MS),
+                How::Flapping(ms) => self.net.flap(&node, other, None, ms * MS),
+                How::FlappingToOne(ms) if *other == one => self.net.flap(&node, other, None, ms * MS),
                 How::MuteToOne | How::DeafToOne | How::FlappingToOne(_) => {}
             }
         }

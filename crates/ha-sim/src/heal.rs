@@ -32,7 +32,6 @@ impl World {
         (self.switch, self.agents) = (Switch::Sound, Agents::Sound);
         self.mend_parts();
         self.net.mend();
-        self.ledger.lied_off.clear();
         for id in self.names() {
             self.thaw(&id);
             let disk = &mut self.host(&id).disk;

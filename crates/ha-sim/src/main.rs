@@ -149,6 +149,9 @@ fn many(options: &Options) -> ExitCode {
     if !missing.is_empty() {
         println!("never occurred: {}", missing.join(", "));
     }
+    if !batch.thin.is_empty() {
+        println!("fewer than 3 faults of 2 kinds after something ran: seeds {:?}", batch.thin);
+    }
     for (seed, outcome) in &batch.broken {
         println!("replay: cargo xtask sim --seed {seed}");
         if let Some(broken) =

@@ -46,6 +46,11 @@ impl Rng {
         is_possible && self.draw() % 100 < percent
     }
 
+    /// The same, of what never comes in a steady life: what the worst of shells does.
+    pub fn surprises(&mut self, percent: u64) -> bool {
+        !self.is_steady && self.percent(percent)
+    }
+
     /// One of them.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let at = self.draw() % from.len() as u64;

@@ -1,7 +1,7 @@
 //! What will happen in a life, decided before it begins: a list of acts with their times. A failure is shrunk by leaving
 //! some out.
 
-use crate::act::{Act, Agents, Disk, Moment, Order, Switch, Way, Who};
+use crate::act::{Act, Agents, Disk, Fault, Moment, Order, Switch, Way, Who};
 use crate::rng::Rng;
 use crate::shape::Shape;
 use std::fmt;
@@ -31,6 +31,9 @@ const BOOT_LOOPS: u64 = 5;
 
 /// So many acts of a hundred are followed by one that leaves a node behind.
 const LAGGARDS: u64 = 5;
+
+/// The longest pause between two acts, of the lives with the fewest.
+const SLOW_MS: u64 = 8_000;
 
 /// A node that loses its power whenever somebody has joined, so many times.
 const BOOT_LOOP: usize = 6;
@@ -83,14 +86,15 @@ impl Schedule {
         let mut entries = vec![];
         let mut at_ms =
             if rng.percent(15) { rng.range(0, QUIET_MS) } else { QUIET_MS + rng.range(20_000, 28_000) };
-        if rng.percent(BOOT_LOOPS) {
+        if rng.percent(BOOT_LOOPS) && shape.nodes.len() > 1 {
             at_ms += loop_boots(rng, shape, at_ms, &mut entries);
         }
         while at_ms < LIFE_MS {
             if let Some(act) = draw(rng, shape, &taste) {
                 let again = if let Act::When(Moment::Joined, off) = &act {
                     entries.push(Entry { at_ms, act: (**off).clone() });
-                    BOOT_LOOP
+                    // Alone it is fenced by nobody.
+                    if shape.nodes.len() > 1 { BOOT_LOOP } else { 1 }
                 } else {
                     1
                 };
@@ -101,8 +105,27 @@ impl Schedule {
             }
             at_ms += rng.range(taste.pause_ms / 10, taste.pause_ms);
         }
+        if taste.pause_ms == SLOW_MS || shape.nodes.len() == 1 {
+            entries.extend(surely(rng, shape));
+            entries.sort_by_key(|e| e.at_ms);
+        }
         Self(entries)
     }
+}
+
+/// What changes something whatever was before: a life with few acts, or of a node alone, for which many are of nothing, has
+/// felt enough by its end.
+fn surely(rng: &mut Rng, shape: &Shape) -> Vec<Entry> {
+    let mut who = || Who::Node(rng.pick(&shape.nodes).name.clone());
+    let acts = [
+        (16_000, Act::PowerOn(None)),
+        (16_000, Act::Thaw(None)),
+        (14_000, Act::KillDaemon(who())),
+        (9_000, Act::PowerOn(None)),
+        (7_000, Act::Freeze(who())),
+        (3_000, Act::PowerOff(who())),
+    ];
+    acts.into_iter().map(|(before_end, act)| Entry { at_ms: LIFE_MS - before_end, act }).collect()
 }
 
 /// A node loses its power each time it is back, while nothing else happens (S9). How long that takes, in milliseconds.
@@ -130,12 +153,12 @@ fn taste(rng: &mut Rng) -> Taste {
     let weights: Vec<_> = KINDS.into_iter().filter(|_| rng.percent(60)).collect();
     // What mends must be there, and two kinds of faults at least.
     let weights = if weights.len() < 4 { KINDS.to_vec() } else { weights };
-    Taste { weights, pause_ms: *rng.pick(&[600, 2_000, 2_000, 4_000, 8_000]) }
+    Taste { weights, pause_ms: *rng.pick(&[600, 2_000, 2_000, 4_000, SLOW_MS]) }
 }
 
 fn draw(rng: &mut Rng, shape: &Shape, taste: &Taste) -> Option<Act> {
-    // One act in four mends something, whatever the taste.
-    if rng.percent(25) {
+    // One act in three mends something, whatever the taste.
+    if rng.percent(33) {
         return Some(mend(rng));
     }
     let total: u64 = taste.weights.iter().map(|(w, _)| w).sum();
@@ -150,11 +173,12 @@ fn draw(rng: &mut Rng, shape: &Shape, taste: &Taste) -> Option<Act> {
 }
 
 fn mend(rng: &mut Rng) -> Act {
-    match rng.range(0, 9) {
+    match rng.range(0, 11) {
         0..=3 => Act::PowerOn(None),
-        4..=6 => Act::Thaw(None),
-        7 => Act::Heal,
-        8 => Act::Switch(Switch::Sound),
+        4..=5 => Act::Thaw(None),
+        6..=8 => Act::Heal,
+        9 => Act::Switch(Switch::Sound),
+        10 => Act::Agents(Agents::Sound),
         _ => Act::Net { loss: 0, double: 0, late_ms: 1 },
     }
 }
@@ -172,11 +196,12 @@ fn of_kind(rng: &mut Rng, shape: &Shape, kind: Kind) -> Act {
     let who = who(rng, shape);
     match kind {
         Kind::Power => Act::PowerOff(who),
+        Kind::Freeze if rng.percent(10) => Act::Stall(who),
         Kind::Freeze if rng.percent(40) => Act::Pause(who),
         Kind::Freeze => Act::Freeze(who),
         Kind::Cut => cut(rng, shape, who),
         Kind::Daemon => Act::KillDaemon(who),
-        Kind::Switch if rng.percent(3) => Act::Switch(*rng.pick(&[Switch::Lying, Switch::Miswired])),
+        Kind::Switch if rng.percent(6) => Act::Switch(*rng.pick(&[Switch::Lying, Switch::Miswired])),
         Kind::Switch => Act::Switch(*rng.pick(&[
             Switch::Dead,
             Switch::Slow,
@@ -185,12 +210,16 @@ fn of_kind(rng: &mut Rng, shape: &Shape, kind: Kind) -> Act {
             Switch::Mute,
             Switch::Cycling,
         ])),
+        Kind::Net if rng.percent(60) => path(rng, shape, who),
         Kind::Net => Act::Net {
             loss: *rng.pick(&[0, 5, 20, 30]),
             double: *rng.pick(&[0, 10, 50]),
             late_ms: *rng.pick(&[5, 50, 400]),
         },
-        Kind::Process => Act::Kill(rng.pick(&shape.instances()).clone(), who),
+        Kind::Process => {
+            let instance = rng.pick(&shape.instances()).clone();
+            Act::Kill(instance.clone(), Who::Owner(instance))
+        }
         Kind::Disk => {
             let how = [
                 Disk::Slow,
@@ -206,6 +235,7 @@ fn of_kind(rng: &mut Rng, shape: &Shape, kind: Kind) -> Act {
         Kind::Clock if rng.percent(50) => Act::Wall(who, *rng.pick(&[-86_400, -30, -2, 2, 30, 86_400])),
         // Ten times what a quartz does: the margin of the lease is a fifth.
         Kind::Clock => Act::Drift(who, *rng.pick(&[-1000, -200, 0, 200, 1000])),
+        Kind::Agents if rng.percent(40) => agent(rng, shape),
         Kind::Agents => Act::Agents(*rng.pick(&[
             Agents::Sound,
             Agents::Failing(5),
@@ -227,7 +257,7 @@ fn cut(rng: &mut Rng, shape: &Shape, one: Who) -> Act {
         1 => Act::Cut(Who::Leader, Some(vec![Who::Bystander]), way, link),
         2 if rng.percent(40) => {
             let other = self::who(rng, shape);
-            Act::Flap(one, other, *rng.pick(&[80, 400, 900, 1500]))
+            Act::Flap(one, other, *rng.pick(&[80, 400, 900, 1500]), link)
         }
         _ => {
             let count = rng.range(1, 1 + shape.nodes.len() as u64 / 2);
@@ -237,10 +267,41 @@ fn cut(rng: &mut Rng, shape: &Shape, one: Who) -> Act {
     }
 }
 
+/// Paths that get worse, on a link or all.
+fn path(rng: &mut Rng, shape: &Shape, one: Who) -> Act {
+    let link = (shape.links > 1 && rng.percent(50)).then(|| rng.range(0, u64::from(shape.links) - 1) as u8);
+    let others = rng.percent(50).then(|| vec![self::who(rng, shape)]);
+    match rng.range(0, 2) {
+        0 => Act::Lossy(one, others, *rng.pick(&[10, 40, 80]), link),
+        1 => Act::Doubled(one, others, *rng.pick(&[20, 100]), link),
+        _ => Act::Late(one, others, *rng.pick(&[30, 200, 700]), link),
+    }
+}
+
+/// The agent of one resource does something wrong whenever it is asked, or nothing any more.
+fn agent(rng: &mut Rng, shape: &Shape) -> Act {
+    let resource = rng.pick(&shape.instances()).clone();
+    let faults = [
+        Fault::Sound,
+        Fault::Sound,
+        Fault::Sound,
+        Fault::StartFails,
+        Fault::StartHangs,
+        Fault::NoProgram,
+        Fault::StopFails,
+        Fault::StopHangs,
+        Fault::StopLies,
+        Fault::CheckFails,
+        Fault::SeemsAlive,
+        Fault::SeemsDead,
+    ];
+    Act::Agent(resource, *rng.pick(&faults))
+}
+
 fn operator(rng: &mut Rng, shape: &Shape, at: Who) -> Act {
     let node = who(rng, shape);
     let resource = rng.pick(&shape.instances()).clone();
-    let order = match rng.range(0, 14) {
+    let order = match rng.range(0, 16) {
         0 => Order::Standby(node),
         1 => Order::Online(node),
         2 => Order::Start(resource),
@@ -254,6 +315,8 @@ fn operator(rng: &mut Rng, shape: &Shape, at: Who) -> Act {
         10 => Order::Address(rng.range(100, 102) as u8),
         11 => Order::Remove(node),
         12 => Order::Rename(node),
+        13 => Order::FencePath(rng.range(1, 3) as u8),
+        14 => Order::ConfirmUnseen(node),
         _ => Order::Confirm(node),
     };
     Act::Ask(at, order)
@@ -263,12 +326,17 @@ fn operator(rng: &mut Rng, shape: &Shape, at: Who) -> Act {
 fn moment(rng: &mut Rng, shape: &Shape, who: Who) -> Act {
     let node = self::who(rng, shape);
     let then = |moment, act| Act::When(moment, Box::new(act));
-    match rng.range(0, 11) {
+    match rng.range(0, 17) {
+        16 => then(Moment::OffAsked, Act::Freeze(Who::Leader)),
+        12 | 17 => then(Moment::OffAsked, Act::KillDaemon(Who::Leader)),
+        13 => then(Moment::OffAsked, Act::PowerOff(Who::Leader)),
+        14 => then(Moment::FenceRequested, Act::Ask(who, Order::FencePath(rng.range(1, 3) as u8))),
+        15 => then(Moment::Lost, Act::KillDaemon(Who::Leader)),
         9..=11 => then(Moment::Joined, Act::PowerOff(Who::Node(rng.pick(&shape.nodes).name.clone()))),
         0 => then(Moment::OffDone, Act::PowerOff(Who::Leader)),
         1 => then(Moment::OffDone, Act::KillDaemon(Who::Leader)),
         2 => then(Moment::FenceRequested, Act::Thaw(None)),
-        3 => then(Moment::StartBegun, Act::Freeze(Who::Owner("vip".into()))),
+        3 => then(Moment::StartBegun, Act::Freeze(Who::Starter)),
         4 => then(Moment::StartBegun, Act::KillDaemon(who)),
         5 => then(Moment::Lost, Act::Ask(who, Order::Confirm(node))),
         6 => then(Moment::FenceRequested, Act::Ask(who, Order::Remove(node))),

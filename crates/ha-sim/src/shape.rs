@@ -170,6 +170,12 @@ impl Shape {
         self.text_of(address, &names)
     }
 
+    /// The cluster file with another way to the first switch.
+    #[must_use]
+    pub fn text_by(&self, ip: u8) -> String {
+        self.text(ADDRESS).replace("\"10.9.0.1\"", &format!("\"10.9.0.{ip}\""))
+    }
+
     /// The cluster file with other names, or without some (an empty name).
     #[must_use]
     pub fn text_of(&self, address: u8, names: &[&str]) -> String {

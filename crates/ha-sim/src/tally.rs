@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::AddAssign;
 
 /// Sequences that every batch must contain: name and what it is.
-pub const SEQUENCES: [&str; 8] = [
+pub const SEQUENCES: [&str; 13] = [
     "leader gone between off and proof",
     "daemon restarted while condemned",
     "cut where only the leader loses a node",
@@ -13,14 +13,20 @@ pub const SEQUENCES: [&str; 8] = [
     "voter swap during a fence",
     "remove, rename or confirm while unclean",
     "late agent of an old term",
-    "switch answers late",
+    "switch acts after it was given up",
+    "switch acts for an executor that is gone",
+    "daemon away beyond its grace",
+    "confirm of a living node",
+    "fence path changed while unclean",
+    "write durable and never acknowledged",
 ];
 
-/// Kinds of faults: every batch must contain each.
-pub const FAULTS: [&str; 32] = [
+/// Kinds of faults: every batch must contain each. They are counted when they have changed the world.
+pub const FAULTS: [&str; 41] = [
     "power off",
     "freeze",
     "pause with the clock",
+    "core stands still",
     "kill daemon",
     "kill process",
     "cut from all",
@@ -28,7 +34,11 @@ pub const FAULTS: [&str; 32] = [
     "cut of a link",
     "one-way cut",
     "flapping path",
+    "flapping link",
     "loss and delay",
+    "lossy path",
+    "doubling path",
+    "slow path",
     "slow disk",
     "hanging disk",
     "failing disk",
@@ -46,7 +56,11 @@ pub const FAULTS: [&str; 32] = [
     "switch lies",
     "agents fail",
     "agents hang",
+    "stops hang",
+    "stops lie",
     "monitors lie",
+    "probes lie",
+    "the dead are called alive",
     "operator",
     "hand-over",
     "supply holds its charge",
@@ -85,6 +99,10 @@ pub struct Tally {
     pub slowest_s: u64,
     /// Lives in which a switch or a human lied: what rests on their word was not judged from there on.
     pub lied: u64,
+    /// While faults come: how much could run, and how much of it somebody served, in instances and looks.
+    pub should_run: u64,
+    /// See above.
+    pub ran: u64,
     /// Lives whose first fault came before anything ran: of the cluster's formation.
     pub formation: u64,
 }
@@ -140,6 +158,8 @@ impl AddAssign<&Tally> for Tally {
         self.formation += other.formation;
         self.lied += other.lied;
         self.slowest_s = self.slowest_s.max(other.slowest_s);
+        self.should_run += other.should_run;
+        self.ran += other.ran;
         for (to, from) in [
             (&mut self.faults, &other.faults),
             (&mut self.sequences, &other.sequences),
@@ -170,6 +190,10 @@ impl fmt::Display for Tally {
         for (why, n) in &self.helped {
             row(&format!("healings that needed an operator: {why}"), *n)?;
         }
+        row(
+            "percent of the time before mending in which a resource ran",
+            self.ran * 100 / self.should_run.max(1),
+        )?;
         for name in FAULTS {
             row(&format!("fault: {name}"), self.faults.get(name).copied().unwrap_or(0))?;
         }

@@ -58,3 +58,16 @@ fn a_switch_that_was_never_asked_has_not_lied() {
     assert_eq!(lied("20000 switch lying\n"), 0);
     assert_eq!(lied("20000 switch miswired\n21000 cut @owner:vip | all\n"), 1);
 }
+
+/// A switch that switches on and says that it could not makes the cluster try again, and each time somebody has taken the power
+/// meanwhile: that is no loop of the cluster's, which counts its cuts.
+#[test]
+fn s9_what_is_tried_again_for_a_switch_is_no_loop() {
+    let mut text = "20000 end-daemon n1\n20000 power-off n1\n24000 switch mute\n".to_owned();
+    (25..100).for_each(|second| text += &format!("{second}000 power-off n1\n{second}500 power-off n1\n"));
+    let schedule: Schedule = text.parse().expect("valid");
+    let outcome = live(1, &Shape::three(), &schedule, Pace::Silent);
+    assert_eq!(outcome.broken, None, "{:#?}", outcome.journal);
+    let times = outcome.journal.iter().filter(|line| line.contains("POWER ON n1")).count();
+    assert!(times > 4, "it was switched on {times} times: {:#?}", outcome.journal);
+}

@@ -10,6 +10,7 @@ impl fmt::Display for Who {
             Who::Node(name) => f.write_str(name),
             Who::Leader => f.write_str("@leader"),
             Who::Owner(instance) => write!(f, "@owner:{instance}"),
+            Who::Starter => f.write_str("@starter"),
             Who::Bystander => f.write_str("@bystander"),
         }
     }
@@ -38,6 +39,14 @@ impl fmt::Display for Others<'_> {
     }
 }
 
+struct Link(Option<u8>);
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |l| write!(f, " link {l}"))
+    }
+}
+
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -45,6 +54,7 @@ impl fmt::Display for Act {
             Act::PowerOn(w) => write!(f, "power-on {}", OrAll(w)),
             Act::Freeze(w) => write!(f, "freeze {w}"),
             Act::Pause(w) => write!(f, "pause {w}"),
+            Act::Stall(w) => write!(f, "stall {w}"),
             Act::Thaw(w) => write!(f, "thaw {}", OrAll(w)),
             Act::KillDaemon(w) => write!(f, "kill-daemon {w}"),
             Act::EndDaemon(w) => write!(f, "end-daemon {w}"),
@@ -56,12 +66,18 @@ impl fmt::Display for Act {
                     Way::Out => '>',
                     Way::In => '<',
                 };
-                write!(f, "cut {one} {way}{}", Others(others))?;
-                link.map_or(Ok(()), |l| write!(f, " link {l}"))
+                write!(f, "cut {one} {way}{}{}", Others(others), Link(*link))
             }
-            Act::Lossy(one, others, percent) => write!(f, "cut {one} ~{percent}%{}", Others(others)),
-            Act::Late(one, others, ms) => write!(f, "cut {one} +{ms}ms{}", Others(others)),
-            Act::Flap(a, b, ms) => write!(f, "flap {a} {b} {ms}"),
+            Act::Lossy(one, others, percent, link) => {
+                write!(f, "cut {one} ~{percent}%{}{}", Others(others), Link(*link))
+            }
+            Act::Doubled(one, others, percent, link) => {
+                write!(f, "cut {one} x{percent}%{}{}", Others(others), Link(*link))
+            }
+            Act::Late(one, others, ms, link) => {
+                write!(f, "cut {one} +{ms}ms{}{}", Others(others), Link(*link))
+            }
+            Act::Flap(a, b, ms, link) => write!(f, "flap {a} {b} {ms}{}", Link(*link)),
             Act::Heal => f.write_str("heal"),
             Act::Net { loss, double, late_ms } => write!(f, "net loss {loss} double {double} late {late_ms}"),
             Act::Disk(w, how) => write!(f, "disk {w} {how}"),
@@ -103,6 +119,7 @@ impl fmt::Display for Order {
             Order::FenceHistory => f.write_str("fence-history"),
             Order::ConfigShow => f.write_str("config-show"),
             Order::Address(n) => write!(f, "address {n}"),
+            Order::FencePath(n) => write!(f, "fence-path {n}"),
             Order::Remove(w) => write!(f, "remove {w}"),
             Order::Rename(w) => write!(f, "rename {w}"),
         }
@@ -138,12 +155,13 @@ words!(Switch {
     Lying = "lying",
 });
 words!(Fault {
-    Sound = "sound", StartFails = "start-fails", StartHangs = "start-hangs", StopFails = "stop-fails",
-    CheckFails = "check-fails",
+    Sound = "sound", StartFails = "start-fails", StartHangs = "start-hangs", NoProgram = "no-program",
+    StopFails = "stop-fails", StopHangs = "stop-hangs", StopLies = "stop-lies", CheckFails = "check-fails",
+    SeemsAlive = "seems-alive", SeemsDead = "seems-dead",
 });
 words!(Moment {
-    OffDone = "off-done", Lost = "lost", StartBegun = "start-begun", FenceRequested = "fence-requested",
-    FenceProven = "fence-proven", Joined = "joined",
+    OffAsked = "off-asked", OffDone = "off-done", Lost = "lost", StartBegun = "start-begun",
+    FenceRequested = "fence-requested", FenceProven = "fence-proven", Joined = "joined",
 });
 
 impl FromStr for Who {
@@ -154,10 +172,15 @@ impl FromStr for Who {
             None if word.is_empty() => return Err("a node is missing".into()),
             None => Who::Node(word.into()),
             Some("leader") => Who::Leader,
+            Some("starter") => Who::Starter,
             Some("bystander") => Who::Bystander,
             Some(other) => match other.strip_prefix("owner:") {
                 Some(instance) => Who::Owner(instance.into()),
-                None => return Err(format!("`{word}` is none of: @leader, @bystander, @owner:RESOURCE")),
+                None => {
+                    return Err(format!(
+                        "`{word}` is none of: @leader, @bystander, @starter, @owner:RESOURCE"
+                    ));
+                }
             },
         })
     }
@@ -181,13 +204,15 @@ impl FromStr for Act {
             ["power-on", w] => Act::PowerOn(or_all(w)?),
             ["freeze", w] => Act::Freeze(w.parse()?),
             ["pause", w] => Act::Pause(w.parse()?),
+            ["stall", w] => Act::Stall(w.parse()?),
             ["thaw", w] => Act::Thaw(or_all(w)?),
             ["kill-daemon", w] => Act::KillDaemon(w.parse()?),
             ["end-daemon", w] => Act::EndDaemon(w.parse()?),
             ["start-daemon", w] => Act::StartDaemon(w.parse()?),
             ["kill", what, w] => Act::Kill((*what).into(), w.parse()?),
             ["cut", one, way, others @ ..] => cut(one, way, others)?,
-            ["flap", a, b, ms] => Act::Flap(a.parse()?, b.parse()?, number(ms)?),
+            ["flap", a, b, ms] => Act::Flap(a.parse()?, b.parse()?, number(ms)?, None),
+            ["flap", a, b, ms, "link", l] => Act::Flap(a.parse()?, b.parse()?, number(ms)?, Some(number(l)?)),
             ["heal"] => Act::Heal,
             ["net", "loss", l, "double", d, "late", ms] => {
                 Act::Net { loss: number(l)?, double: number(d)?, late_ms: number(ms)? }
@@ -211,11 +236,12 @@ impl FromStr for Act {
 }
 
 /// Each kind of act once.
-const EXAMPLES: [&str; 25] = [
+const EXAMPLES: [&str; 27] = [
     "power-off NODE",
     "power-on all",
     "freeze NODE",
     "pause NODE",
+    "stall NODE",
     "thaw all",
     "kill-daemon NODE",
     "end-daemon NODE",
@@ -224,6 +250,7 @@ const EXAMPLES: [&str; 25] = [
     "cut NODE | all",
     "cut NODE > NODE NODE",
     "cut NODE ~50% NODE",
+    "cut NODE x50% NODE",
     "cut NODE +200ms NODE",
     "flap NODE NODE 400",
     "heal",
@@ -258,14 +285,16 @@ fn cut(one: &str, way: &str, others: &[&str]) -> Result<Act, String> {
     };
     let one = one.parse()?;
     let loss = way.strip_prefix('~').and_then(|w| w.strip_suffix('%'));
+    let double = way.strip_prefix('x').and_then(|w| w.strip_suffix('%'));
     let late = way.strip_prefix('+').and_then(|w| w.strip_suffix("ms"));
-    let way = match (way, loss, late, link) {
+    let way = match (way, loss, double, late) {
         ("|", ..) => Way::Both,
         (">", ..) => Way::Out,
         ("<", ..) => Way::In,
-        (_, Some(percent), None, None) => return Ok(Act::Lossy(one, others, number(percent)?)),
-        (_, None, Some(ms), None) => return Ok(Act::Late(one, others, number(ms)?)),
-        _ => return Err(format!("`{way}` is none of: |, >, <, ~50%, +200ms (the last two on every link)")),
+        (_, Some(percent), None, None) => return Ok(Act::Lossy(one, others, number(percent)?, link)),
+        (_, None, Some(percent), None) => return Ok(Act::Doubled(one, others, number(percent)?, link)),
+        (_, None, None, Some(ms)) => return Ok(Act::Late(one, others, number(ms)?, link)),
+        _ => return Err(format!("`{way}` is none of: |, >, <, ~50%, +200ms, x50%")),
     };
     Ok(Act::Cut(one, others, way, link))
 }
@@ -291,6 +320,7 @@ fn order(words: &[&str]) -> Result<Order, String> {
         ["fence-history"] => Order::FenceHistory,
         ["config-show"] => Order::ConfigShow,
         ["address", n] => Order::Address(number(n)?),
+        ["fence-path", n] => Order::FencePath(number(n)?),
         ["remove", w] => Order::Remove(w.parse()?),
         ["rename", w] => Order::Rename(w.parse()?),
         _ => {
@@ -299,7 +329,7 @@ fn order(words: &[&str]) -> Result<Order, String> {
                 "`{words}` is no order of an operator; right would be: standby NODE, online NODE, start RESOURCE, \
                  stop RESOURCE, restart RESOURCE, move RESOURCE NODE, move RESOURCE, cleanup RESOURCE, fence-off NODE, \
                  fence-on NODE, fence-test, confirm NODE, confirm-unseen NODE, apply FILE, status, timeline, \
-                 fence-history, config-show, address NUMBER, remove NODE, rename NODE"
+                 fence-history, config-show, address NUMBER, fence-path NUMBER, remove NODE, rename NODE"
             ));
         }
     })
@@ -330,6 +360,13 @@ mod tests {
             "ask n1 config-show",
             "cut n1 ~50% n2",
             "cut n1 +200ms all",
+            "cut n1 x30% n2 link 1",
+            "cut n1 ~50% all link 0",
+            "flap n1 n2 400 link 1",
+            "stall n1",
+            "agent db seems-dead",
+            "ask n1 fence-path 3",
+            "when start-begun freeze @starter",
             "end-daemon n1",
             "start-daemon n1",
             "switch pdu-a dead",

@@ -21,7 +21,10 @@ impl World {
     }
 
     fn judge_grant(&self, id: &NodeId, host: &Host) -> Broken {
-        let daemon = host.daemon.as_ref().filter(|_| !host.running.is_empty() && !host.is_frozen)?;
+        // A core that stands still stops nothing: that is what the watchdog will be for, and whoever leads takes the node for
+        // lost (S2).
+        let stands = host.is_frozen || host.is_stalled();
+        let daemon = host.daemon.as_ref().filter(|_| !host.running.is_empty() && !stands)?;
         let now = host.clock.at(self.t);
         let t_grant = daemon.node.config().timing.t_grant.as_nanos() as u64;
         let since = daemon.started_at.0 + t_grant;

@@ -50,7 +50,9 @@ impl World {
             .get(&(id.clone(), instance.clone()))
             .is_some_and(|(op, _)| *op == OrderOp::Stop);
         let has_ended = host.ended.get(instance).is_some_and(|at| *at >= since);
-        host.running.contains(instance) || (has_ended && !is_ordered_away)
+        // Whom its agent calls alive, nobody can know to be dead.
+        let seems = host.seems_alive.contains(instance);
+        host.running.contains(instance) || seems || (has_ended && !is_ordered_away)
     }
 
     pub(super) fn note_order(&mut self, to: &NodeId, order: &Order) {

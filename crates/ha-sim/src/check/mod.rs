@@ -16,7 +16,7 @@ mod votes;
 use crate::world::{S, World};
 use ha_consensus::Membership;
 use ha_core::OrderOp;
-use ha_model::{BootNs, EffectId, Incarnation, Index, InstanceId, NodeId, StoreId, Term};
+use ha_model::{BootNs, Incarnation, Index, InstanceId, NodeId, StoreId, Term};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is judged.
@@ -68,18 +68,10 @@ pub(crate) struct CutOrder {
 /// What truly happened.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    /// When the switch last cut a node, until that is proven.
-    pub cut_at: BTreeMap<NodeId, u64>,
-    /// Outlets that say off and are not.
-    pub lied_off: BTreeSet<NodeId>,
+    /// The boot that the switch last cut of a node, until that is proven.
+    pub cut_at: BTreeMap<NodeId, Incarnation>,
     /// Nodes that a human called off without a look.
     pub unseen: BTreeSet<NodeId>,
-    /// Calls of fence agents that were given up.
-    pub given_up: BTreeSet<(NodeId, EffectId)>,
-    /// Calls that were called off before they did anything.
-    pub cancelled: BTreeSet<(NodeId, EffectId)>,
-    /// Runs of agents that hang.
-    pub hanging: BTreeSet<(NodeId, EffectId)>,
     /// Of whom each has heard what: the newest heartbeat that was taken, by its boot and sending time.
     pub heard_of: BTreeMap<NodeId, BTreeMap<NodeId, (Incarnation, BootNs)>>,
     /// The newest order to cut, by executor and target.
@@ -107,7 +99,9 @@ pub(crate) struct Ledger {
     pub voters: Vec<NodeId>,
     /// The members by the log of the newest leader.
     pub members: Option<(Term, NodeId, Membership)>,
-    /// When the cluster switched a node on.
+    /// Proven off, and not switched on since.
+    pub owed_on: BTreeSet<NodeId>,
+    /// When the cluster switched a node on, once after each proof.
     pub switched_on: BTreeMap<NodeId, Vec<u64>>,
     /// What the log said, of its newest entries.
     pub told: BTreeSet<(Index, String)>,

@@ -63,6 +63,7 @@ impl World {
             Notice::NodeLost { .. } => self.moment(Moment::Lost),
             Notice::FenceRequested { .. } => self.moment(Moment::FenceRequested),
             Notice::FenceProven { node, .. } => {
+                self.ledger.owed_on.insert(node.clone());
                 self.judge_proof(id, node);
                 self.moment(Moment::FenceProven);
             }
@@ -97,8 +98,12 @@ impl World {
         }
     }
 
-    /// S9: a node is not cut and switched on again and again.
+    /// S9: a node is not cut and switched on again and again. Once for each proof: what is tried again because the switch
+    /// refused, while somebody else took the power meanwhile, is no loop of the cluster's.
     pub(crate) fn judge_power_on(&mut self, node: &NodeId) {
+        if !self.ledger.owed_on.remove(node) {
+            return;
+        }
         let t = self.t;
         let times = self.ledger.switched_on.entry(node.clone()).or_default();
         times.retain(|at| t - at < WINDOW);

@@ -7,6 +7,7 @@
 use super::reply;
 use crate::act::{Act, Order};
 use crate::world::{S, World};
+use ha_core::AgentOutcome;
 use ha_fencing::CallOutcome;
 use ha_model::{AdminReply, AdminRequest, InstanceId, NodeId, Notice};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +61,9 @@ pub struct Recorder {
     pub orders: Vec<Asked>,
     /// Answers of fence agents.
     pub calls: Vec<CallOutcome>,
-    /// Acts that had nobody to be done to.
+    /// Answers of agents of resources.
+    pub outcomes: Vec<AgentOutcome>,
+    /// Acts that had nobody to be done to, or changed nothing.
     pub idle: Vec<String>,
     /// Who ran what.
     pub runs: BTreeMap<(String, NodeId), Spans>,
@@ -113,12 +116,12 @@ impl Recorder {
         let mut same = self.last.iter();
         let is_same = world.hosts.values().all(|host| {
             let is = (host.is_on, host.is_frozen, host.leads());
-            same.next().is_some_and(|s| (s.0, s.1, s.2) == is && s.3 == host.running)
+            same.next().is_some_and(|s| (s.0, s.1, s.2) == is && s.3 == host.alive())
         });
         if is_same {
             return;
         }
-        let of = |h: &crate::world::Host| (h.is_on, h.is_frozen, h.leads(), h.running.clone());
+        let of = |h: &crate::world::Host| (h.is_on, h.is_frozen, h.leads(), h.alive());
         self.last = world.hosts.values().map(of).collect();
         self.take_spans(t, world);
     }
@@ -132,12 +135,12 @@ impl Recorder {
             note(self.power.entry(id.clone()).or_default(), t, host.is_on);
             note(self.frozen.entry(id.clone()).or_default(), t, host.is_frozen);
             note(self.leads.entry(id.clone()).or_default(), t, leader.as_ref() == Some(id));
-            for instance in &host.running {
+            for instance in host.alive() {
                 note(self.runs.entry((instance.to_string(), id.clone())).or_default(), t, true);
             }
         }
         for ((instance, id), spans) in &mut self.runs {
-            let is = world.hosts.get(id).is_some_and(|h| h.running.iter().any(|r| r.as_str() == instance));
+            let is = world.hosts.get(id).is_some_and(|h| h.alive().iter().any(|r| r.as_str() == instance));
             note(spans, t, is);
         }
     }
@@ -184,7 +187,7 @@ impl Recorder {
     }
 
     /// An operator asks.
-    pub(crate) fn asked(&mut self, _: u64, id: u64, at: &NodeId, order: &Order, request: &AdminRequest) {
+    pub(crate) fn asked(&mut self, id: u64, at: &NodeId, order: &Order, request: &AdminRequest) {
         let (at, words) = (at.clone(), order.to_string());
         self.orders.push(Asked { id, at, words, request: request.clone(), reply: None });
     }
@@ -198,6 +201,12 @@ impl Recorder {
     pub(crate) fn called(&mut self, outcome: &CallOutcome) {
         if !self.calls.contains(outcome) {
             self.calls.push(outcome.clone());
+        }
+    }
+
+    pub(crate) fn ended(&mut self, outcome: &AgentOutcome) {
+        if !self.outcomes.contains(outcome) {
+            self.outcomes.push(outcome.clone());
         }
     }
 

@@ -14,7 +14,7 @@ const ASIDE: u32 = 5;
 /// `PAUSE_MAX` of `ha-core`: what failed again and again is started again in place.
 const START_PAUSE: u64 = 30 * S;
 /// From power, or a daemon's death, to a daemon that takes part: the world's longest of both, one after the other.
-const BOOT: u64 = 6 * S;
+const BOOT: u64 = 17 * S;
 /// A sound agent of this world takes no longer.
 const AGENT: u64 = 3 * S;
 /// A second node of a quorum is cut only when the first is back.
@@ -30,7 +30,7 @@ fn config(shape: &Shape) -> ClusterConfig {
 
 /// The longest way: a leader that gets nothing done is relieved; the next has waited for those it never saw; an attempt
 /// that began before the mending fails, the next proves; after the dwell an order to switch on that began before fails,
-/// the next does it; the host boots; a start that hangs is given up, and everything is started.
+/// the next does it; the host boots; a stop, or a start, that hangs is given up, and everything is started.
 pub(super) fn by_itself(shape: &Shape) -> u64 {
     let config = config(shape);
     let t = &config.timing;
@@ -39,7 +39,7 @@ pub(super) fn by_itself(shape: &Shape) -> u64 {
     let retried = attempt + ns(t.fence_retry_max) + attempt;
     let lead = ns(t.write_age_max + t.t_lost) + ns(t.t_lost * ASIDE) + unseen(shape);
     let power = ns(t.off_dwell).max(attempt) + retried + BOOT;
-    let hangs = config.resources.values().map(|r| ns(r.start_timeout)).max().unwrap_or(0);
+    let hangs = config.resources.values().map(|r| ns(r.start_timeout.max(r.stop_timeout))).max().unwrap_or(0);
     let agents = hangs + START_PAUSE + 2 * AGENT * (1 + config.resources.len() as u64);
     lead + ONE_AFTER_THE_OTHER * (retried + power) + agents
 }

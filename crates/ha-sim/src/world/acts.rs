@@ -1,33 +1,58 @@
-//! Carrying out the lines of a schedule.
+//! Carrying out the lines of a schedule. A fault is counted when it has changed the world: one that waits for its
+//! occasion, a dead switch for a call, counts when it meets one.
 
+use super::net::Worse;
 use super::{Due, MS, S, World};
-use crate::act::{Act, Disk, Moment, Order, Way, Who};
-use ha_core::{Input, PeerMessage};
-use ha_model::{AdminRequest, NodeId};
-use ha_scheduler::NodeStatus;
+use crate::act::{Act, Agents, Disk, Moment, Way, Who};
+use ha_core::Input;
+use ha_model::NodeId;
 
 /// How long a disk hangs.
 const HANGS: u64 = 12 * S;
 
+/// What came of an act. (`None`: nobody was there to do it to, or nothing changed by it.)
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    /// It changed the world.
+    Now,
+    /// It is there, and counts when it meets somebody.
+    Later,
+}
+
+fn done(has_changed: bool) -> Option<Done> {
+    has_changed.then_some(Done::Now)
+}
+
 impl World {
-    /// Does it, where there is whom to do it to.
+    /// Does it, where there is whom to do it to and something changes by it.
     pub(crate) fn act(&mut self, act: &Act) {
         if let Act::When(moment, act) = act {
             self.moments.push((*moment, (**act).clone()));
             return;
         }
         self.record_act(act);
-        let is_idle = self.hosts.values().all(|h| h.running.is_empty());
-        if self.carry_out(act).is_none() {
-            self.record_idle(act);
-        } else if let Some(kind) = act.kind() {
-            if self.tally.faults.is_empty() && is_idle {
-                self.tally.formation = 1;
-            }
-            self.tally.fault(kind);
-            if !self.ledger.begun.is_empty() {
-                *self.ledger.felt.entry(kind).or_default() += 1;
-            }
+        match self.carry_out(act) {
+            None => self.record_idle(act),
+            Some(Done::Now) => act.kind().into_iter().for_each(|kind| self.felt(kind)),
+            Some(Done::Later) => self.waiting.extend(act.kinds()),
+        }
+    }
+
+    /// A fault that was there has met somebody.
+    pub(super) fn meets(&mut self, kind: &'static str) {
+        if self.waiting.remove(kind) {
+            self.felt(kind);
+        }
+    }
+
+    /// A fault has changed the world.
+    pub(super) fn felt(&mut self, kind: &'static str) {
+        if self.tally.faults.is_empty() && self.hosts.values().all(|h| h.running.is_empty()) {
+            self.tally.formation = 1;
+        }
+        self.tally.fault(kind);
+        if !self.ledger.begun.is_empty() {
+            *self.ledger.felt.entry(kind).or_default() += 1;
         }
     }
 
@@ -46,99 +71,128 @@ impl World {
         }
     }
 
-    /// `None`: there was nobody to do it to.
-    fn carry_out(&mut self, act: &Act) -> Option<()> {
+    fn carry_out(&mut self, act: &Act) -> Option<Done> {
         match act {
             Act::PowerOff(who) => {
                 let id = self.resolve(who)?;
+                let was_on = self.hosts[&id].is_on;
                 self.power_off(&id);
+                done(was_on)
             }
             Act::PowerOn(who) => self.each(who.as_ref(), World::restore_power),
             Act::Freeze(who) => {
                 let id = self.resolve(who)?;
-                self.freeze(&id, false);
+                done(self.freeze(&id, false))
             }
             Act::Pause(who) => {
                 let id = self.resolve(who)?;
-                self.freeze(&id, true);
+                done(self.freeze(&id, true))
+            }
+            Act::Stall(who) => {
+                let id = self.resolve(who)?;
+                done(self.stall(&id))
             }
             Act::Thaw(who) => self.each(who.as_ref(), World::thaw),
             Act::KillDaemon(who) => {
                 let id = self.resolve(who)?;
-                self.kill_daemon(&id);
+                done(self.kill_daemon(&id))
             }
             Act::EndDaemon(who) => {
                 let id = self.resolve(who)?;
-                self.kill_daemon(&id);
+                let was_there = self.kill_daemon(&id);
                 self.parts.has_no_supervisor.insert(id);
+                done(was_there)
             }
             Act::StartDaemon(who) => {
                 let id = self.resolve(who)?;
                 self.start_daemon(&id);
+                Some(Done::Now)
             }
             Act::Kill(instance, who) => {
                 let id = self.resolve(who)?;
-                self.kill_process(&id, &instance.as_str().into());
+                done(self.kill_process(&id, &instance.as_str().into()))
             }
-            Act::Cut(one, others, way, link) => self.cut(one, others.as_deref(), *way, *link)?,
-            Act::Flap(a, b, ms) => {
+            Act::Cut(one, others, way, link) => self.cut(one, others.as_deref(), *way, *link),
+            Act::Flap(a, b, ms, link) => {
                 let (a, b) = (self.resolve(a)?, self.resolve(b)?);
-                self.tell(format!("FLAP {a} {b} {ms} ms"));
-                self.net.flap(&a, &b, u64::from(*ms).max(1) * MS);
+                (a != b).then_some(())?;
+                self.tell(format!("FLAP {a} {b} {ms} ms {link:?}"));
+                self.net.flap(&a, &b, *link, u64::from(*ms).max(1) * MS);
+                Some(Done::Now)
             }
-            Act::Lossy(one, others, percent) => self.worsen(act, one, others.as_deref(), (*percent, 0))?,
-            Act::Late(one, others, ms) => self.worsen(act, one, others.as_deref(), (0, *ms))?,
+            Act::Lossy(one, others, loss, link) => {
+                let by = Worse { loss: *loss, ..Worse::default() };
+                self.worsen(act, one, others.as_deref(), *link, by)
+            }
+            Act::Doubled(one, others, double, link) => {
+                let by = Worse { double: *double, ..Worse::default() };
+                self.worsen(act, one, others.as_deref(), *link, by)
+            }
+            Act::Late(one, others, late_ms, link) => {
+                let by = Worse { late_ms: *late_ms, ..Worse::default() };
+                self.worsen(act, one, others.as_deref(), *link, by)
+            }
             Act::Heal => {
                 self.tell("HEAL the network".into());
                 self.net.heal();
+                Some(Done::Now)
             }
             Act::Net { loss, double, late_ms } => {
+                let to = (u64::from(*loss), u64::from(*double), u64::from(*late_ms).max(1));
+                let was = (self.net.loss, self.net.double, self.net.late_ms);
                 self.tell(act.to_string());
-                (self.net.loss, self.net.double) = (u64::from(*loss), u64::from(*double));
-                self.net.late_ms = u64::from(*late_ms).max(1);
+                (self.net.loss, self.net.double, self.net.late_ms) = to;
+                done(was != to)
             }
             Act::Disk(who, how) => {
                 let id = self.resolve(who)?;
-                self.disk(&id, *how)?;
+                self.disk(&id, *how)
             }
             Act::Drift(who, ppm) => {
                 let id = self.resolve(who)?;
                 let t = self.t;
                 self.tell(act.to_string());
                 let host = self.host(&id);
-                host.ppm = *ppm;
+                let before = std::mem::replace(&mut host.ppm, *ppm);
                 host.clock.drift(t, *ppm);
                 // What was to happen at a time of its own clock happens at another time of ours.
                 self.at(0, Due::Stream { to: id, input: Input::Tick });
+                done(before != *ppm)
             }
             Act::Wall(who, seconds) => {
                 let id = self.resolve(who)?;
                 self.tell(act.to_string());
                 self.host(&id).wall_s += i64::from(*seconds);
+                done(self.hosts[&id].is_on)
             }
             Act::Switch(how) => {
                 self.tell(act.to_string());
                 self.switch = *how;
+                Some(Done::Later)
             }
-            Act::Device(device, how) => self.device(act, device, *how)?,
-            Act::Agent(instance, how) => self.agent(act, instance, *how)?,
+            Act::Device(device, how) => self.device(act, device, *how),
+            Act::Agent(instance, how) => self.agent(act, instance, *how),
             Act::Agents(how) => {
                 self.tell(act.to_string());
                 self.agents = *how;
+                if *how == Agents::Sound {
+                    self.parts.agent_faults.clear();
+                }
+                Some(Done::Later)
             }
-            Act::Ask(who, order) => self.order(who, order)?,
-            Act::Transfer(who) => self.transfer(who)?,
-            Act::When(..) => {}
+            Act::Ask(who, order) => self.order(who, order),
+            Act::Transfer(who) => self.transfer(who),
+            Act::When(..) => None,
         }
-        Some(())
     }
 
-    fn each(&mut self, who: Option<&Who>, act: impl Fn(&mut World, &NodeId)) {
+    fn each(&mut self, who: Option<&Who>, act: impl Fn(&mut World, &NodeId)) -> Option<Done> {
         let ids = match who {
-            Some(who) => self.resolve(who).into_iter().collect(),
+            Some(who) => vec![self.resolve(who)?],
             None => self.names(),
         };
         ids.iter().for_each(|id| act(self, id));
+        Some(Done::Now)
     }
 
     pub(super) fn those(&self, others: Option<&[Who]>) -> Vec<NodeId> {
@@ -148,11 +202,10 @@ impl World {
         }
     }
 
-    fn cut(&mut self, one: &Who, others: Option<&[Who]>, way: Way, link: Option<u8>) -> Option<()> {
+    fn cut(&mut self, one: &Who, others: Option<&[Who]>, way: Way, link: Option<u8>) -> Option<Done> {
         let one = self.resolve(one)?;
         let others: Vec<_> = self.those(others).into_iter().filter(|o| *o != one).collect();
-        let first = others.first()?.clone();
-        let leader = self.resolve(&Who::Leader);
+        let before = self.net.cuts.len();
         for other in &others {
             if way != Way::In {
                 self.net.cut(&one, other, link);
@@ -162,22 +215,20 @@ impl World {
             }
         }
         self.tell(format!("CUT {one} {way:?} {others:?} {link:?}"));
-        let is_alone = others.len() == 1 && self.hosts.len() > 2;
-        if is_alone && (leader.as_ref() == Some(&one) || leader.as_ref() == Some(&first)) {
-            self.tally.sequence("cut where only the leader loses a node");
-        }
-        Some(())
+        done(self.net.cuts.len() > before)
     }
 
     /// At most a minority of the voters forgets what it wrote: more is outside of what votes can survive.
-    fn disk(&mut self, id: &NodeId, how: Disk) -> Option<()> {
+    fn disk(&mut self, id: &NodeId, how: Disk) -> Option<Done> {
         let forgets = matches!(how, Disk::Wiped | Disk::Older);
-        if how == Disk::Older && !self.hosts[id].disk.has_copy() {
+        let disk = &self.hosts[id].disk;
+        // What waits for the next start of the daemon is not undone before it.
+        let is_taken = matches!(disk.how, Disk::Wiped | Disk::Older);
+        if is_taken || how == Disk::Older && !disk.has_copy() {
             return None;
         }
         if forgets && !self.forgetful.contains(id) {
-            let voters = self.shape.nodes.len();
-            if (self.forgetful.len() + 1) * 2 >= voters {
+            if (self.forgetful.len() + 1) * 2 >= self.shape.voters().len() {
                 return None;
             }
             self.forgetful.push(id.clone());
@@ -185,170 +236,27 @@ impl World {
         self.tell(format!("disk {id} {how}"));
         if how == Disk::Copied {
             self.host(id).disk.copy();
-            return Some(());
+            return Some(Done::Now);
         }
         let t = self.t;
         let disk = &mut self.host(id).disk;
         if how == Disk::Hanging {
             disk.free_at = disk.free_at.max(t) + HANGS;
-            return Some(());
+            return Some(Done::Later);
         }
         disk.how = how;
         if forgets {
             self.kill_daemon(id);
         }
-        Some(())
+        Some(Done::Later)
     }
 
-    fn transfer(&mut self, who: &Who) -> Option<()> {
+    fn transfer(&mut self, who: &Who) -> Option<Done> {
         let (to, leader) = (self.resolve(who)?, self.resolve(&Who::Leader)?);
         let boot = self.now(&leader).boot;
         let daemon = self.host(&leader).daemon.as_mut()?;
         daemon.node.hand_over(boot, &to).ok()?;
         self.step(&leader, Input::Tick);
-        Some(())
-    }
-
-    fn order(&mut self, at: &Who, order: &Order) -> Option<()> {
-        let at = self.resolve(at)?;
-        let resource = |name: &str| name.into();
-        let request = match order {
-            Order::Standby(w) => AdminRequest::NodeStandby { node: self.resolve(w)? },
-            Order::Online(w) => {
-                let node = self.resolve(w)?;
-                self.note_help(&node);
-                AdminRequest::NodeOnline { node }
-            }
-            Order::Start(r) => AdminRequest::ResourceStart { resource: resource(r) },
-            Order::Stop(r) => AdminRequest::ResourceStop { resource: resource(r) },
-            Order::Restart(r) => AdminRequest::ResourceRestart { resource: resource(r) },
-            Order::Move(r, w) => {
-                AdminRequest::ResourceMove { resource: resource(r), to: Some(self.resolve(w)?), for_s: 10 }
-            }
-            Order::MoveAway(r) => AdminRequest::ResourceMove { resource: resource(r), to: None, for_s: 10 },
-            Order::Cleanup(r) => AdminRequest::ResourceCleanup { resource: Some(resource(r)), node: None },
-            Order::FenceOff(w) => {
-                let node = self.resolve(w)?;
-                self.note_help(&node);
-                AdminRequest::FenceOff { node }
-            }
-            Order::FenceOn(w) => {
-                let node = self.resolve(w)?;
-                self.note_help(&node);
-                AdminRequest::FenceOn { node }
-            }
-            Order::FenceTest => AdminRequest::FenceTest { node: None },
-            Order::Confirm(w) => {
-                let node = self.resolve(w)?;
-                if self.hosts[&node].is_on {
-                    return None;
-                }
-                self.note_unclean();
-                self.note_help(&node);
-                AdminRequest::FenceConfirm { node }
-            }
-            Order::ConfirmUnseen(w) => {
-                let node = self.resolve(w)?;
-                self.note_unclean();
-                self.note_help(&node);
-                self.ledger.unseen.insert(node.clone());
-                AdminRequest::FenceConfirm { node }
-            }
-            Order::Apply(name) => self.file(&self.files.get(name)?.clone()),
-            Order::Status => AdminRequest::Status,
-            Order::Timeline => AdminRequest::Timeline { limit: 3 },
-            Order::FenceHistory => AdminRequest::FenceHistory { node: None },
-            Order::ConfigShow => AdminRequest::ConfigShow,
-            // Only a drawn cluster can be written anew.
-            Order::Address(_) | Order::Remove(_) | Order::Rename(_) if self.shape.file.is_some() => {
-                return None;
-            }
-            Order::Address(n) => self.file(&self.shape.text(*n)),
-            Order::Remove(w) => {
-                let gone = self.resolve(w)?;
-                self.note_unclean();
-                let names: Vec<_> = self.shape.nodes.iter().map(|n| n.name.as_str()).collect();
-                let names: Vec<_> =
-                    names.into_iter().map(|n| if n == gone.as_str() { "" } else { n }).collect();
-                self.file(&self.shape.text_of(crate::shape::ADDRESS, &names))
-            }
-            Order::Rename(w) => {
-                let old = self.resolve(w)?;
-                self.note_unclean();
-                let names: Vec<_> = self.shape.nodes.iter().map(|n| n.name.as_str()).collect();
-                let names: Vec<_> =
-                    names.into_iter().map(|n| if n == old.as_str() { "other" } else { n }).collect();
-                self.file(&self.shape.text_of(crate::shape::ADDRESS, &names))
-            }
-        };
-        let id = self.ask(&at, request.clone());
-        self.record_asked(id, &at, order, request);
-        Some(())
-    }
-
-    fn file(&self, text: &str) -> AdminRequest {
-        AdminRequest::ConfigApply { name: "cluster.toml".into(), text: text.into() }
-    }
-
-    pub(crate) fn ask(&mut self, at: &NodeId, request: AdminRequest) -> u64 {
-        self.asked += 1;
-        if !matches!(request, AdminRequest::ConfigApply { .. } | AdminRequest::Status) {
-            self.tell(format!("ASK at {at}: {request:?}"));
-        }
-        let id = self.asked;
-        self.step(at, Input::Admin { id, who: "test".into(), request });
-        id
-    }
-
-    /// Some node is lost or condemned, by a leader's word.
-    fn is_unclean(&self) -> bool {
-        let leads = self.hosts.values().filter(|h| h.leads()).filter_map(|h| h.node());
-        leads
-            .flat_map(|n| n.state().nodes.values())
-            .any(|r| matches!(r.status, NodeStatus::Lost | NodeStatus::Condemned))
-    }
-
-    fn note_unclean(&mut self) {
-        if self.is_unclean() {
-            self.tally.sequence("remove, rename or confirm while unclean");
-        }
-    }
-
-    /// A host or daemon goes: does it lead between an off and its proof?
-    pub(super) fn note_gone(&mut self, id: &NodeId) {
-        let host = &self.hosts[id];
-        let Some(node) = host.node().filter(|n| n.votes().is_leader()) else { return };
-        let is_between = node.state().fences.values().any(|f| self.ledger.cut_at.contains_key(&f.target));
-        if is_between {
-            self.tally.sequence("leader gone between off and proof");
-        }
-    }
-
-    pub(super) fn note_restart(&mut self, id: &NodeId) {
-        let leads = self.hosts.values().filter(|h| h.leads()).filter_map(|h| h.node());
-        let mut says = leads.filter_map(|n| n.state().node(id));
-        if says.any(|r| r.status == NodeStatus::Condemned) {
-            self.tally.sequence("daemon restarted while condemned");
-        }
-    }
-
-    pub(super) fn note_freeze(&mut self, id: &NodeId) {
-        let runs = self.hosts[id].daemon.as_ref().map(|d| &d.runs);
-        if runs.is_some_and(|r| r.values().any(|r| r.run.op == ha_core::AgentOp::Start && r.run.needs_grant))
-        {
-            self.tally.sequence("freeze between grant check and exec");
-        }
-    }
-
-    pub(super) fn note_message(&mut self, to: &NodeId, message: &PeerMessage) {
-        let term = match message {
-            PeerMessage::Order(order) => order.stamp.term,
-            PeerMessage::ExecOrder(order) => order.term,
-            PeerMessage::ExecReport(report) => report.term,
-            _ => return,
-        };
-        if self.hosts[to].node().is_some_and(|n| n.votes().term() > term) {
-            self.tally.sequence("late agent of an old term");
-        }
+        Some(Done::Now)
     }
 }

@@ -56,25 +56,39 @@ impl World {
         self.at(delay, Due::Boot { node: id.clone(), boot });
     }
 
+    /// How many of the writes that nobody acknowledged are durable all the same, in their order.
+    fn kept_writes(&mut self, id: &NodeId) -> usize {
+        let disk = &self.hosts[id].disk;
+        let waiting = if disk.has_failed || disk.how == act::Disk::Failing { 0 } else { disk.writes.len() };
+        if waiting == 0 || !self.rng.surprises(50) {
+            return 0;
+        }
+        self.tally.sequence("write durable and never acknowledged");
+        self.rng.range(1, waiting as u64) as usize
+    }
+
     pub(crate) fn power_off(&mut self, id: &NodeId) {
         let t = self.t;
-        self.note_gone(id);
-        let host = self.host(id);
-        if !host.is_on {
+        if !self.hosts[id].is_on {
             return;
         }
+        self.note_gone(id);
+        let kept = self.kept_writes(id);
+        let host = self.host(id);
         (host.is_on, host.off_since, host.is_frozen) = (false, t, false);
         host.running.clear();
-        host.forget_daemon();
+        host.strays.clear();
+        host.forget_daemon(kept);
+        self.callers_are_gone(id);
         self.tell(format!("POWER OFF {id}"));
     }
 
-    pub(crate) fn kill_daemon(&mut self, id: &NodeId) {
+    /// True where there was one.
+    pub(crate) fn kill_daemon(&mut self, id: &NodeId) -> bool {
         if self.hosts[id].daemon.is_none() || self.hosts[id].is_frozen {
-            return;
+            return false;
         }
         self.note_gone(id);
-        self.note_restart(id);
         // A start that was under way has done its work, or never does it, or does it before the next daemon ends it.
         let host = &self.hosts[id];
         let (boot, session) = (host.boots, host.last_session);
@@ -91,29 +105,59 @@ impl World {
                 _ => {}
             }
         }
-        self.host(id).forget_daemon();
-        let delay = self.rng.range(100 * MS, 4000 * MS);
+        let kept = self.kept_writes(id);
+        self.host(id).forget_daemon(kept);
+        self.callers_are_gone(id);
+        // Mostly its supervisor is quick; some are not, and its node is lost for it.
+        let is_slow = self.rng.surprises(10);
+        let delay = if is_slow { self.rng.range(5500, 15_000) } else { self.rng.range(100, 4000) } * MS;
         self.tell(format!("KILL daemon of {id}"));
         self.at(delay, Due::Boot { node: id.clone(), boot });
+        true
     }
 
-    pub(crate) fn freeze(&mut self, id: &NodeId, stops_clock: bool) {
+    /// Every process stands still; false where nothing changes by it.
+    pub(crate) fn freeze(&mut self, id: &NodeId, stops_clock: bool) -> bool {
         let t = self.t;
-        self.note_freeze(id);
         let host = self.host(id);
-        if host.is_on && !host.is_frozen {
-            host.is_frozen = true;
-            if stops_clock {
-                host.clock.stop(t);
-            }
-            self.tell(format!("{} {id}", if stops_clock { "PAUSE" } else { "FREEZE" }));
+        if !host.is_on || host.is_frozen {
+            return false;
         }
+        host.is_frozen = true;
+        if stops_clock {
+            host.clock.stop(t);
+        }
+        self.tell(format!("{} {id}", if stops_clock { "PAUSE" } else { "FREEZE" }));
+        self.freeze_before_exec(id);
+        true
+    }
+
+    /// Of starts that are under way with a grant, some have looked at it already and are not executed yet.
+    fn freeze_before_exec(&mut self, id: &NodeId) {
+        let now = self.now(id).boot;
+        let is_past = self.rng.surprises(50);
+        let Some(daemon) = &mut self.host(id).daemon else { return };
+        let has_grant = daemon.grant.is_some_and(|g| now < g);
+        for run in daemon.runs.values_mut().filter(|r| r.run.op == AgentOp::Start && r.run.needs_grant) {
+            run.is_past_check = is_past && has_grant && !run.is_cancelled;
+        }
+    }
+
+    /// The core stands still, heartbeats go on; false where nothing changes by it.
+    pub(super) fn stall(&mut self, id: &NodeId) -> bool {
+        let is_awake = self.hosts[id].is_awake();
+        if let Some(daemon) = self.host(id).daemon.as_mut().filter(|_| is_awake) {
+            daemon.is_stalled = true;
+            self.tell(format!("STALL {id}"));
+        }
+        is_awake
     }
 
     pub(crate) fn thaw(&mut self, id: &NodeId) {
         let t = self.t;
         let host = self.host(id);
-        if !host.is_frozen {
+        let was_stalled = host.daemon.as_mut().is_some_and(|d| std::mem::take(&mut d.is_stalled));
+        if !host.is_frozen && !was_stalled {
             return;
         }
         host.is_frozen = false;
@@ -132,8 +176,19 @@ impl World {
             Due::Beat { to, keys, beat } => self.take_beat(&to, keys, *beat),
             _ => None,
         };
-        let beats = beats.into_iter().filter_map(take).collect();
-        self.step(id, Input::Beats(beats));
+        let beats: Vec<_> = beats.into_iter().filter_map(take).collect();
+        if let Some(daemon) = &mut self.host(id).daemon {
+            daemon.inbox.extend(beats);
+        }
+        // What runs agents goes on before the core, or after it.
+        let (ends, others): (Vec<_>, Vec<_>) = if self.rng.percent(50) {
+            others.into_iter().partition(|d| matches!(d, Due::Agent { .. }))
+        } else {
+            (vec![], others)
+        };
+        ends.into_iter().for_each(|due| self.happen_at(id, due));
+        self.take_gathered(id);
+        self.step(id, Input::Tick);
         for due in others {
             self.at(0, due);
         }
@@ -147,7 +202,7 @@ impl World {
 
     pub(super) fn boot_daemon(&mut self, id: &NodeId) {
         self.mend_disk_before_start(id);
-        self.forget_calls(id);
+        self.note_restart(id);
         let (now, t) = (self.now(id), self.t);
         let index = 1 + self.shape.nodes.iter().position(|n| n.name == id.as_str()).unwrap_or(0) as u128;
         let (text, config) = (self.text.clone(), Arc::clone(&self.config));
@@ -185,6 +240,7 @@ impl World {
             last_step: now.boot,
             grant: None,
             cutting: BTreeMap::new(),
+            is_stalled: false,
             wake: None,
             replies: BTreeMap::new(),
             checked: 0,
@@ -206,12 +262,14 @@ impl World {
             act::Disk::Wiped => {
                 disk.replace(StoreId(u128::from(serial)));
                 self.tell(format!("the disk of {id} is empty"));
+                self.meets("wiped disk");
             }
             act::Disk::Older => {
                 disk.how = act::Disk::Sound;
                 if self.is_copy_told_apart(id) {
                     self.host(id).disk.restore();
                     self.tell(format!("the disk of {id} is an older copy"));
+                    self.meets("older copy of a disk");
                 }
             }
             act::Disk::Sound | act::Disk::Slow | act::Disk::Hanging | act::Disk::Copied => {}

@@ -3,10 +3,15 @@
 use super::disk::Write;
 use super::host::Run;
 use super::{Due, MS, World};
-use crate::act::{self, Moment, Switch};
-use ha_core::{BeatIn, Effect, FenceRun, Input, PeerMessage};
-use ha_fencing::CallAction;
+use crate::act::{self, Moment};
+use ha_core::{BeatIn, Effect, Input, PeerMessage};
 use ha_model::{NodeId, SessionId};
+
+/// A disk that a write waits for so long hangs.
+const HANGS_LONG: u64 = 5000 * MS;
+
+/// Heartbeats that wait for a core that stands still.
+const INBOX_MAX: usize = 1000;
 
 impl World {
     /// Heartbeats that wait are taken before anything else, as the daemon does.
@@ -30,17 +35,33 @@ impl World {
 
     pub(super) fn take_gathered(&mut self, id: &NodeId) {
         let host = self.host(id);
-        let Some(daemon) = host.daemon.as_mut().filter(|d| !host.is_frozen && !d.inbox.is_empty()) else {
-            return;
-        };
+        let may_take = !host.is_frozen && !host.is_stalled();
+        let Some(daemon) = host.daemon.as_mut().filter(|d| may_take && !d.inbox.is_empty()) else { return };
         let beats = std::mem::take(&mut daemon.inbox);
         self.step_once(id, Input::Beats(beats));
+    }
+
+    /// The core stands still, and heartbeats are sent and taken all the same; what else happens waits.
+    pub(super) fn happen_stalled(&mut self, id: &NodeId, due: Due) {
+        match due {
+            Due::SendBeats { .. } => self.happen_at(id, due),
+            Due::Beat { keys, beat, .. } => {
+                if let Some(beat) = self.take_beat(id, keys, *beat)
+                    && let Some(daemon) = &mut self.host(id).daemon
+                    && daemon.inbox.len() < INBOX_MAX
+                {
+                    daemon.inbox.push(beat);
+                }
+            }
+            Due::Wake { .. } | Due::Gathered { .. } => {}
+            due => self.host(id).parked.push(due),
+        }
     }
 
     fn step_once(&mut self, id: &NodeId, input: Input) {
         let now = self.now(id);
         let host = self.host(id);
-        if host.is_frozen {
+        if host.is_frozen || host.is_stalled() {
             return;
         }
         let Some(daemon) = &mut host.daemon else { return };
@@ -70,9 +91,16 @@ impl World {
         let disk = &mut self.host(id).disk;
         let Some(write) = disk.writes.pop_front() else { return };
         let effect = write.id;
-        if disk.how == act::Disk::Failing {
-            disk.has_failed = true;
+        if disk.how == act::Disk::Failing || disk.has_failed {
+            let is_first = !std::mem::replace(&mut disk.has_failed, true);
             disk.failed_since.get_or_insert(write.since);
+            // What is said to have failed may be there all the same; nothing comes after it.
+            if is_first {
+                self.meets("failing disk");
+                if self.rng.surprises(50) {
+                    self.host(id).disk.write(write);
+                }
+            }
             return self.step(id, Input::PersistFailed { id: effect, why: "no space left on device".into() });
         }
         disk.write(write);
@@ -85,6 +113,12 @@ impl World {
         match effect {
             Effect::Persist { id: effect, votes, acted } => {
                 let is_slow = self.hosts[id].disk.how == act::Disk::Slow && self.rng.percent(20);
+                if is_slow {
+                    self.meets("slow disk");
+                }
+                if self.hosts[id].disk.free_at > t + HANGS_LONG {
+                    self.meets("hanging disk");
+                }
                 let takes =
                     if is_slow { self.rng.range(50, 800) * MS } else { self.rng.range(200, 3000) * 1000 };
                 let disk = &mut self.host(id).disk;
@@ -116,12 +150,14 @@ impl World {
             }
             Effect::RunAgent(run) => {
                 self.check_start(id, &run);
-                let (effect, takes) = (run.id, self.agent_takes(id, &run));
+                let (effect, (takes, hangs)) = (run.id, self.agent_takes(&run));
                 let is_start = run.op == ha_core::AgentOp::Start;
                 if let Some(daemon) = &mut self.host(id).daemon {
                     let term = daemon.node.votes().term();
                     daemon.known.insert(run.instance.clone());
-                    daemon.runs.insert(effect, Run { run, is_cancelled: false, term });
+                    daemon
+                        .runs
+                        .insert(effect, Run { run, is_cancelled: false, hangs, is_past_check: false, term });
                 }
                 self.at(takes, Due::Agent { node, session, id: effect });
                 if is_start {
@@ -138,11 +174,15 @@ impl World {
             }
             Effect::RunFence(run) => self.fence_begins(id, session, run),
             Effect::AdminReply { id: request, reply } => {
+                self.note_reply(request, &reply);
                 if let Some(daemon) = &mut self.host(id).daemon {
                     daemon.replies.insert(request, *reply);
                 }
             }
-            Effect::Tell(event) => self.told(id, &event),
+            Effect::Tell(event) => {
+                self.note_told(id, &event.notice);
+                self.told(id, &event);
+            }
             Effect::TellLocal(notice) => {
                 self.record_said(id, &notice);
                 self.tell(format!("    {id} (local): {}", notice.text()));
@@ -157,47 +197,10 @@ impl World {
                     self.at(at - t, Due::Wake { node, at });
                 }
             }
-            // The agent is killed; what it has sent is on its way.
-            Effect::CancelFence { id: effect } => {
-                self.host(id).daemon.iter_mut().for_each(|d| drop(d.cutting.remove(&effect)));
-                if self.rng.percent(50) {
-                    self.ledger.cancelled.insert((node, effect));
-                }
-            }
+            Effect::CancelFence { id: effect } => self.fence_is_called_off(id, session, effect),
             Effect::ConfigInForce(_) => {}
             Effect::KeepPlannerInput(input) => self.judge_planner(id, &input),
             Effect::Halt { why } => self.fail("S16", format!("{id} halted: {why}")),
         }
-    }
-
-    /// The agent asks the switch; its word comes back, or the call is given up.
-    fn fence_begins(&mut self, id: &NodeId, session: SessionId, mut run: FenceRun) {
-        run.plug = self.shape.outlet(run.device.as_str(), &run.plug);
-        let target = self.shape.at_outlet(&run.plug).map(|n| NodeId::from(n.name.as_str()));
-        if let Some(target) = target.filter(|_| run.action == CallAction::Off) {
-            self.check_off(id, &target, run.id);
-        }
-        let takes = match self.parts.switches.get(run.device.as_str()).copied().unwrap_or(self.switch) {
-            Switch::Sound
-            | Switch::Blind
-            | Switch::Mute
-            | Switch::Failing
-            | Switch::Cycling
-            | Switch::Miswired
-            | Switch::Lying => self.rng.range(2, 60),
-            Switch::Dead => 1000,
-            Switch::Slow => self.rng.range(300, 2600),
-        } * MS;
-        let limit = run.timeout.as_nanos() as u64;
-        let (node, device) = (id.clone(), run.device.to_string());
-        if takes > limit {
-            // Given up; what was asked happens later.
-            self.tally.sequence("switch answers late");
-            self.at(takes, Due::Late { plug: run.plug.clone(), action: run.action });
-        }
-        let after = takes.min(limit);
-        let (plug, action) = (run.plug, if takes > limit { CallAction::Status } else { run.action });
-        self.fences_given_up(id, run.id, takes > limit);
-        self.at(after, Due::Fence { node, session, id: run.id, device, plug, action });
     }
 }

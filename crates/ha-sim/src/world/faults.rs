@@ -1,12 +1,11 @@
-//! Faults of single parts, and what a golden scenario keeps of what happens.
-//!
-//! Invariant: without a recorder nothing is kept, and nothing happens in another way with one.
+//! Faults of single parts.
 
-use super::net::pair;
+use super::acts::Done;
+use super::net::Worse;
 use super::{Due, MS, World};
-use crate::act::{Act, Fault, Order, Switch, Who};
-use ha_fencing::{CallAction, CallOutcome};
-use ha_model::{AdminRequest, InstanceId, NodeId, Notice};
+use crate::act::{Act, Fault, Switch, Who};
+use ha_fencing::CallAction;
+use ha_model::{InstanceId, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A supervisor's pause.
@@ -23,6 +22,8 @@ pub(crate) struct Parts {
     pub agent_faults: BTreeMap<InstanceId, Fault>,
     /// Whose daemon nobody starts again.
     pub has_no_supervisor: BTreeSet<NodeId>,
+    /// Hosts whose outlet says off and is not.
+    pub lied_off: BTreeSet<NodeId>,
 }
 
 impl World {
@@ -45,42 +46,48 @@ impl World {
         self.parts.switches.clear();
         self.parts.agent_faults.clear();
         self.parts.outlets_off.clear();
+        self.parts.lied_off.clear();
+        self.end_strays();
         for id in self.parts.has_no_supervisor.clone() {
             self.start_daemon(&id);
         }
     }
 
+    /// Paths between the one and the others get worse, on a link or all.
     pub(super) fn worsen(
         &mut self,
         act: &Act,
         one: &Who,
         others: Option<&[Who]>,
-        (loss, late): (u8, u16),
-    ) -> Option<()> {
+        link: Option<u8>,
+        by: Worse,
+    ) -> Option<Done> {
         let one = self.resolve(one)?;
         let others: Vec<_> = self.those(others).into_iter().filter(|o| *o != one).collect();
-        others.first()?;
-        self.tell(act.to_string());
+        let before = self.net.worse.clone();
         for other in &others {
-            let path = self.net.worse.entry(pair(&one, other)).or_default();
-            *path = (path.0.max(loss), path.1.max(late));
+            self.net.worsen(&one, other, link, by);
         }
-        Some(())
+        if before == self.net.worse {
+            return None;
+        }
+        self.tell(act.to_string());
+        Some(Done::Now)
     }
 
-    pub(super) fn device(&mut self, act: &Act, device: &str, how: Switch) -> Option<()> {
+    pub(super) fn device(&mut self, act: &Act, device: &str, how: Switch) -> Option<Done> {
         let is_known = self.config.devices.keys().any(|d| d.as_str() == device);
         is_known.then_some(())?;
         self.tell(act.to_string());
         self.parts.switches.insert(device.to_owned(), how);
-        Some(())
+        Some(Done::Later)
     }
 
-    pub(super) fn agent(&mut self, act: &Act, instance: &str, how: Fault) -> Option<()> {
+    pub(super) fn agent(&mut self, act: &Act, instance: &str, how: Fault) -> Option<Done> {
         self.shape.instances().iter().any(|i| i == instance).then_some(())?;
         self.tell(act.to_string());
-        self.parts.agent_faults.insert(instance.into(), how);
-        Some(())
+        let before = self.parts.agent_faults.insert(instance.into(), how);
+        (before.unwrap_or(Fault::Sound) != how).then_some(Done::Later)
     }
 
     /// Notes an outlet of a cluster file; true where the host's power does not change by it alone.
@@ -99,41 +106,5 @@ impl World {
             }
             CallAction::Status => true,
         }
-    }
-
-    /// After each event: who runs what, has power, leads.
-    pub(crate) fn record(&mut self) {
-        if let Some(mut recorder) = self.recorder.take() {
-            recorder.look(self);
-            self.recorder = Some(recorder);
-        }
-    }
-
-    pub(super) fn record_act(&mut self, act: &Act) {
-        let t = self.t;
-        self.recorder.iter_mut().for_each(|r| r.acted(t, act));
-    }
-
-    pub(super) fn record_idle(&mut self, act: &Act) {
-        self.recorder.iter_mut().for_each(|r| r.was_idle(act));
-    }
-
-    pub(super) fn record_asked(&mut self, id: u64, at: &NodeId, order: &Order, request: AdminRequest) {
-        let t = self.t;
-        self.recorder.iter_mut().for_each(|r| r.asked(t, id, at, order, &request));
-    }
-
-    pub(crate) fn record_said(&mut self, id: &NodeId, notice: &Notice) {
-        let t = self.t;
-        self.recorder.iter_mut().for_each(|r| r.said(t, id, notice));
-    }
-
-    pub(super) fn record_call(&mut self, outcome: &CallOutcome) {
-        self.recorder.iter_mut().for_each(|r| r.called(outcome));
-    }
-
-    pub(super) fn record_cut(&mut self, id: &NodeId) {
-        let (t, is_on) = (self.t, self.hosts[id].is_on);
-        self.recorder.iter_mut().for_each(|r| r.cut(t, id, is_on));
     }
 }

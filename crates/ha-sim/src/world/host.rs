@@ -11,6 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Run {
     pub run: AgentRun,
     pub is_cancelled: bool,
+    /// It is killed at its time-out.
+    pub hangs: bool,
+    /// The grant was looked at, and held, before the host stood still; the program is executed after.
+    pub is_past_check: bool,
     /// The daemon's term when it began.
     pub term: Term,
 }
@@ -31,6 +35,8 @@ pub struct Daemon {
     pub grant: Option<BootNs>,
     /// Offs that its fence agents are about, and of whom.
     pub cutting: BTreeMap<EffectId, NodeId>,
+    /// The core stands still; heartbeats go on.
+    pub is_stalled: bool,
     pub wake: Option<u64>,
     pub replies: BTreeMap<u64, AdminReply>,
     /// Entries through here were compared with what others applied.
@@ -67,6 +73,10 @@ pub struct Host {
     pub stops_failed: BTreeSet<InstanceId>,
     /// When what does not run here any more ended.
     pub ended: BTreeMap<InstanceId, u64>,
+    /// What lives though its agent called it dead.
+    pub strays: BTreeSet<InstanceId>,
+    /// What does not live though its agent said so last.
+    pub seems_alive: BTreeSet<InstanceId>,
     /// What arrived while it stood still.
     pub parked: Vec<Due>,
 }
@@ -92,6 +102,8 @@ impl Host {
             clock_stood_until: None,
             stops_failed: BTreeSet::new(),
             ended: BTreeMap::new(),
+            strays: BTreeSet::new(),
+            seems_alive: BTreeSet::new(),
             parked: vec![],
         }
     }
@@ -108,8 +120,31 @@ impl Host {
         self.daemon.as_ref().is_some_and(|d| d.session == session)
     }
 
-    /// The daemon is gone with all it had in memory, and its writes that were not durable.
-    pub fn forget_daemon(&mut self) {
+    /// A core that stands still behind heartbeats.
+    pub fn is_stalled(&self) -> bool {
+        self.daemon.as_ref().is_some_and(|d| d.is_stalled)
+    }
+
+    /// A daemon that can take something in.
+    pub fn is_awake(&self) -> bool {
+        self.is_on && !self.is_frozen && self.daemon.as_ref().is_some_and(|d| !d.is_stalled)
+    }
+
+    /// All that truly lives here.
+    pub fn alive(&self) -> BTreeSet<InstanceId> {
+        self.running.union(&self.strays).cloned().collect()
+    }
+
+    /// Whether something truly lives here, whatever was said of it.
+    pub fn is_alive(&self, instance: &InstanceId) -> bool {
+        self.running.contains(instance) || self.strays.contains(instance)
+    }
+
+    /// The daemon is gone with all it had in memory, and its writes that were not durable but for the oldest `kept`.
+    pub fn forget_daemon(&mut self, kept: usize) {
+        for write in self.disk.writes.drain(..kept).collect::<Vec<_>>() {
+            self.disk.write(write);
+        }
         self.daemon = None;
         self.disk.writes.clear();
         self.parked.clear();

@@ -7,15 +7,20 @@
 
 mod acts;
 mod agents;
+mod calls;
 mod clock;
 mod daemon;
 pub(crate) mod disk;
+mod due;
 mod effects;
 mod faults;
 mod host;
 mod net;
+mod orders;
 mod power;
 mod queue;
+mod record;
+mod sequences;
 mod sights;
 mod table;
 
@@ -26,14 +31,15 @@ use crate::rng::Rng;
 use crate::shape::{ADDRESS, Shape};
 use crate::tally::Tally;
 pub(crate) use daemon::forget_snapshots;
+pub(crate) use due::Due;
 use faults::Parts;
-use ha_core::{BeatIn, Input, PeerMessage};
+use ha_core::Input;
 use ha_fencing::CallAction;
-use ha_model::{ClusterConfig, EffectId, InstanceId, NodeId, SessionId};
+use ha_model::{ClusterConfig, NodeId};
 pub(crate) use host::{Daemon, Host};
 use net::Net;
 use queue::Queue;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub(crate) const MS: u64 = 1_000_000;
@@ -41,85 +47,6 @@ pub(crate) const S: u64 = 1000 * MS;
 
 /// Lines of the journal that a failure shows.
 const JOURNAL_MAX: usize = 400;
-
-/// What happens next.
-#[derive(Clone, Debug)]
-pub(crate) enum Due {
-    Message {
-        to: NodeId,
-        from: NodeId,
-        epoch: u64,
-        message: Box<PeerMessage>,
-    },
-    Stream {
-        to: NodeId,
-        input: Input,
-    },
-    Beat {
-        to: NodeId,
-        keys: (SessionId, SessionId),
-        beat: Box<BeatIn>,
-    },
-    SendBeats {
-        node: NodeId,
-        session: SessionId,
-    },
-    /// The heartbeats that wait are taken.
-    Gathered {
-        node: NodeId,
-        session: SessionId,
-    },
-    Persisted {
-        node: NodeId,
-        session: SessionId,
-    },
-    Agent {
-        node: NodeId,
-        session: SessionId,
-        id: EffectId,
-    },
-    /// The fence agent's word reaches its daemon.
-    Fence {
-        node: NodeId,
-        session: SessionId,
-        id: EffectId,
-        device: String,
-        plug: String,
-        action: CallAction,
-    },
-    Wake {
-        node: NodeId,
-        at: u64,
-    },
-    Boot {
-        node: NodeId,
-        boot: u128,
-    },
-    /// The switch does what it was asked, though nobody waits for its answer any more.
-    Late {
-        plug: String,
-        action: CallAction,
-    },
-    /// What a killed daemon's agent left behind does its work all the same.
-    Survivor {
-        node: NodeId,
-        boot: u128,
-        session: SessionId,
-        instance: InstanceId,
-    },
-    /// The switch switches on what it has switched off.
-    CycledOn {
-        plug: String,
-    },
-    /// A supply has lost its charge.
-    Discharged {
-        node: NodeId,
-        boot: u128,
-    },
-    /// An act whose moment has come.
-    Sudden,
-    Net,
-}
 
 /// How a life is watched.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -157,6 +84,15 @@ pub struct World {
     pub(crate) agents: Agents,
     /// What behaves in its own way.
     pub(crate) parts: Parts,
+    /// Calls of fence agents under way, by number.
+    calls: BTreeMap<u64, calls::Call>,
+    called: u64,
+    /// Kinds of faults that are there and have met nobody yet.
+    waiting: BTreeSet<&'static str>,
+    /// What operators asked that counts when it is answered.
+    orders: BTreeMap<u64, orders::Asked>,
+    /// The only one that the leader misses, and since when.
+    missed: Option<sequences::Missed>,
     /// Cluster files that an operator may apply, by name.
     pub(crate) files: BTreeMap<String, String>,
     /// What a golden scenario keeps.
@@ -196,6 +132,11 @@ impl World {
             switch: Switch::Sound,
             agents: Agents::Sound,
             parts: Parts::default(),
+            calls: BTreeMap::new(),
+            called: 0,
+            waiting: BTreeSet::new(),
+            orders: BTreeMap::new(),
+            missed: None,
             files: BTreeMap::new(),
             recorder: None,
             has_lied: false,
@@ -314,6 +255,7 @@ impl World {
     fn happen(&mut self, due: Due) {
         let node = match &due {
             Due::Message { to, .. } | Due::Beat { to, .. } | Due::Stream { to, .. } => to.clone(),
+            Due::Broken { to, from, epoch } => return self.notices(&to.clone(), &from.clone(), *epoch),
             Due::SendBeats { node, .. }
             | Due::Gathered { node, .. }
             | Due::Persisted { node, .. }
@@ -323,7 +265,7 @@ impl World {
             | Due::Survivor { node, .. }
             | Due::Boot { node, .. } => node.clone(),
             Due::CycledOn { plug } => return self.switched(plug, CallAction::On),
-            Due::Late { plug, action } => return self.switched(plug, *action),
+            Due::Switch { call } => return self.switch_is_asked(*call),
             Due::Discharged { node, boot } => return self.discharged(&node.clone(), *boot),
             Due::Sudden => return self.sudden(),
             Due::Net => return self.tend_net(),
@@ -338,6 +280,9 @@ impl World {
             }
             return;
         }
+        if host.is_stalled() {
+            return self.happen_stalled(&node, due);
+        }
         self.happen_at(&node, due);
     }
 
@@ -346,7 +291,6 @@ impl World {
         match due {
             Due::Message { from, epoch, message, .. } => {
                 if self.net.is_epoch(node, &from, epoch) {
-                    self.note_message(node, &message);
                     self.step(node, Input::Message { from, message });
                 }
             }
@@ -364,9 +308,7 @@ impl World {
             }
             Due::Persisted { session, .. } if is_session(self, session) => self.persisted(node),
             Due::Agent { session, id, .. } if is_session(self, session) => self.agent_ends(node, id),
-            Due::Fence { session, id, device, plug, action, .. } if is_session(self, session) => {
-                self.fence_ends(node, id, &device, &plug, action);
-            }
+            Due::Fence { session, call, .. } if is_session(self, session) => self.fence_ends(node, call),
             Due::Wake { at, .. } => {
                 if let Some(daemon) = &mut self.host(node).daemon
                     && daemon.wake == Some(at)
@@ -394,7 +336,12 @@ impl World {
             | Due::Persisted { .. }
             | Due::Agent { .. }
             | Due::Fence { .. } => {}
-            Due::CycledOn { .. } | Due::Late { .. } | Due::Discharged { .. } | Due::Sudden | Due::Net => {}
+            Due::CycledOn { .. }
+            | Due::Switch { .. }
+            | Due::Broken { .. }
+            | Due::Discharged { .. }
+            | Due::Sudden
+            | Due::Net => {}
         }
     }
 }

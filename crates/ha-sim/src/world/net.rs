@@ -13,6 +13,17 @@ const TEND: u64 = 50 * MS;
 
 pub(super) type Pair = (NodeId, NodeId);
 
+/// How bad a link of a pair is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Worse {
+    /// Of a hundred heartbeats lost.
+    pub loss: u8,
+    /// Of a hundred heartbeats doubled.
+    pub double: u8,
+    /// Milliseconds that everything takes longer.
+    pub late_ms: u16,
+}
+
 /// A stream between two daemons.
 pub struct Stream {
     pub epoch: u64,
@@ -29,10 +40,12 @@ pub struct Net {
     keys: BTreeMap<Pair, (SessionId, SessionId)>,
     /// From, to, link.
     pub cuts: BTreeSet<(NodeId, NodeId, u8)>,
-    /// Pairs whose paths come and go, each with how long they stay and are gone.
-    flaps: BTreeMap<Pair, u64>,
-    /// Paths that lose so many in a hundred heartbeats, and take so many milliseconds longer.
-    pub worse: BTreeMap<Pair, (u8, u16)>,
+    /// Links of pairs that come and go, each with how long it stays and is gone.
+    flaps: BTreeMap<(Pair, u8), u64>,
+    /// Links of pairs that are worse than the network.
+    pub worse: BTreeMap<(Pair, u8), Worse>,
+    /// Ends of broken streams that have not noticed it yet: which, whose stream, and of which epoch.
+    unnoticed: BTreeSet<(NodeId, NodeId, u64)>,
     /// The time of the world.
     pub t: u64,
     pub links: u8,
@@ -60,28 +73,54 @@ impl Net {
 
     pub fn is_link_cut(&self, from: &NodeId, to: &NodeId, link: u8) -> bool {
         !self.is_whole()
-            && (self.cuts.contains(&(from.clone(), to.clone(), link)) || self.is_flapped(from, to))
+            && (self.cuts.contains(&(from.clone(), to.clone(), link)) || self.is_flapped(from, to, link))
     }
 
-    fn is_whole(&self) -> bool {
+    /// Nothing of the one reaches the other.
+    pub fn is_deaf(&self, from: &NodeId, to: &NodeId) -> bool {
+        (0..self.links).all(|link| self.is_link_cut(from, to, link))
+    }
+
+    pub fn is_whole(&self) -> bool {
         self.cuts.is_empty() && self.flaps.is_empty()
     }
 
-    fn is_flapped(&self, a: &NodeId, b: &NodeId) -> bool {
-        self.flaps.get(&pair(a, b)).is_some_and(|period| self.t / period % 2 == 1)
+    fn is_flapped(&self, a: &NodeId, b: &NodeId, link: u8) -> bool {
+        let period = self.flaps.get(&(pair(a, b), link));
+        period.is_some_and(|period| self.t / period % 2 == 1)
     }
 
-    pub fn flap(&mut self, a: &NodeId, b: &NodeId, period: u64) {
-        self.flaps.insert(pair(a, b), period);
+    fn links(&self, link: Option<u8>) -> impl Iterator<Item = u8> + use<> {
+        (0..self.links).filter(move |l| link.is_none_or(|only| only == *l))
     }
 
-    /// How bad a path is.
-    pub fn badness(&self, a: &NodeId, b: &NodeId) -> (u64, u64) {
-        if self.worse.is_empty() {
-            return (self.loss, 0);
+    pub fn flap(&mut self, a: &NodeId, b: &NodeId, link: Option<u8>, period: u64) {
+        self.flaps.extend(self.links(link).map(|l| ((pair(a, b), l), period)));
+    }
+
+    pub fn worsen(&mut self, a: &NodeId, b: &NodeId, link: Option<u8>, by: Worse) {
+        for l in self.links(link) {
+            let path = self.worse.entry((pair(a, b), l)).or_default();
+            path.loss = path.loss.max(by.loss);
+            path.double = path.double.max(by.double);
+            path.late_ms = path.late_ms.max(by.late_ms);
         }
-        let (loss, late) = self.worse.get(&pair(a, b)).copied().unwrap_or_default();
-        (self.loss.max(u64::from(loss)), u64::from(late) * MS)
+    }
+
+    /// How bad a link is: loss and doubling in percent, and by how long everything takes longer.
+    fn badness(&self, a: &NodeId, b: &NodeId, link: u8) -> (u64, u64, u64) {
+        if self.worse.is_empty() {
+            return (self.loss, self.double, 0);
+        }
+        let worse = self.worse.get(&(pair(a, b), link)).copied().unwrap_or_default();
+        let (loss, double) = (u64::from(worse.loss), u64::from(worse.double));
+        (self.loss.max(loss), self.double.max(double), u64::from(worse.late_ms) * MS)
+    }
+
+    /// A stream takes the best link that works both ways.
+    fn delay(&self, a: &NodeId, b: &NodeId) -> u64 {
+        let works = |l: &u8| !self.is_link_cut(a, b, *l) && !self.is_link_cut(b, a, *l);
+        (0..self.links).filter(works).map(|l| self.badness(a, b, l).2).min().unwrap_or(0)
     }
 
     pub fn heal(&mut self) {
@@ -91,7 +130,7 @@ impl Net {
     }
 
     pub fn cut(&mut self, from: &NodeId, to: &NodeId, link: Option<u8>) {
-        for l in (0..self.links).filter(|l| link.is_none_or(|only| only == *l)) {
+        for l in self.links(link) {
             self.cuts.insert((from.clone(), to.clone(), l));
         }
     }
@@ -120,7 +159,7 @@ impl World {
             return;
         }
         let epoch = stream.epoch;
-        let mut arrives = self.t + self.latency() + self.net.badness(from, to).1;
+        let mut arrives = self.t + self.latency() + self.net.delay(from, to);
         if let Some(daemon) = &mut self.host(to).daemon {
             let last = daemon.delivered.entry(from.clone()).or_default();
             arrives = arrives.max(*last + 1);
@@ -137,6 +176,8 @@ impl World {
             }
         }
         self.check_all_grants();
+        self.note_missed();
+        self.note_served();
         self.at(TEND, Due::Net);
     }
 
@@ -191,16 +232,40 @@ impl World {
         let breaks_at = *stream.breaks_at.get_or_insert(t + patience);
         let is_noticed = !is_whole && !is_cut && (is_reset || (of_a.is_some() && of_b.is_some()));
         if t >= breaks_at || is_noticed {
+            let epoch = stream.epoch;
             self.net.streams.remove(&key);
-            for (x, y) in [(a, b), (b, a)] {
-                self.at(0, Due::Stream { to: x.clone(), input: Input::PeerDown { node: y.clone() } });
+            // The two ends notice it at times of their own.
+            let second = if self.rng.surprises(50) { self.rng.range(1, 1500) * MS } else { 0 };
+            let ends = if self.rng.surprises(50) {
+                [(b, a, 0), (a, b, second)]
+            } else {
+                [(a, b, 0), (b, a, second)]
+            };
+            for (x, y, after) in ends {
+                self.net.unnoticed.insert((x.clone(), y.clone(), epoch));
+                if after == 0 {
+                    self.notices(x, y, epoch);
+                } else {
+                    self.at(after, Due::Broken { to: x.clone(), from: y.clone(), epoch });
+                }
             }
+        }
+    }
+
+    /// An end notices that its stream broke, before it has another.
+    pub(super) fn notices(&mut self, to: &NodeId, from: &NodeId, epoch: u64) {
+        if self.net.unnoticed.remove(&(to.clone(), from.clone(), epoch)) {
+            self.at(0, Due::Stream { to: to.clone(), input: Input::PeerDown { node: from.clone() } });
         }
     }
 
     fn connect(&mut self, a: &NodeId, b: &NodeId, sessions: (SessionId, SessionId)) {
         self.net.epochs += 1;
         let key = pair(a, b);
+        let old = self.net.unnoticed.iter().filter(|(to, from, _)| pair(to, from) == key);
+        for (to, from, epoch) in old.cloned().collect::<Vec<_>>() {
+            self.notices(&to, &from, epoch);
+        }
         let stream = Stream { epoch: self.net.epochs, sessions, breaks_at: None, stalled: vec![] };
         self.net.streams.insert(key.clone(), stream);
         let is_new = self.net.keys.insert(key, sessions) != Some(sessions);
@@ -236,11 +301,11 @@ impl World {
         let bodies = self.host(id).daemon.as_mut().map(|d| std::mem::take(&mut d.bodies)).unwrap_or_default();
         for (to, body) in &bodies {
             let Some(keys) = self.net.keys.get(&pair(id, to)).copied() else { continue };
-            let (loss, late) = self.net.badness(id, to);
             if ![keys.0, keys.1].contains(&session) {
                 continue;
             }
             for link in 0..self.net.links {
+                let (loss, double, late) = self.net.badness(id, to, link);
                 if self.net.is_link_cut(id, to, link) || self.rng.percent(loss) {
                     continue;
                 }
@@ -255,7 +320,7 @@ impl World {
                     ages,
                     body: body.clone(),
                 };
-                if self.rng.percent(self.net.double) {
+                if self.rng.percent(double) {
                     let after = self.latency() + late;
                     self.at(after, Due::Beat { to: to.clone(), keys, beat: Box::new(beat.clone()) });
                 }

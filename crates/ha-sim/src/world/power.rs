@@ -2,9 +2,8 @@
 
 use super::{Due, MS, World};
 use crate::act::{Moment, Switch};
-use ha_core::Input;
 use ha_fencing::{CallAction, CallOutcome};
-use ha_model::{EffectId, FenceVerdict, NodeId};
+use ha_model::{FenceVerdict, NodeId};
 
 /// How long a supply holds its charge; clusters with such supplies wait longer between two readings.
 const CHARGE: u64 = 800 * MS;
@@ -13,43 +12,8 @@ const CHARGE: u64 = 800 * MS;
 const CYCLE: u64 = 2000 * MS;
 
 impl World {
-    /// Remembers that nobody waits for that call's own answer.
-    pub(super) fn fences_given_up(&mut self, id: &NodeId, effect: EffectId, is_given_up: bool) {
-        if is_given_up {
-            self.ledger.given_up.insert((id.clone(), effect));
-        }
-    }
-
-    /// A daemon that starts numbers its calls and runs anew.
-    pub(super) fn forget_calls(&mut self, id: &NodeId) {
-        self.ledger.given_up.retain(|(node, _)| node != id);
-        self.ledger.cancelled.retain(|(node, _)| node != id);
-        self.ledger.hanging.retain(|(node, _)| node != id);
-    }
-
-    pub(super) fn fence_ends(
-        &mut self,
-        id: &NodeId,
-        effect: EffectId,
-        device: &str,
-        plug: &str,
-        action: CallAction,
-    ) {
-        self.host(id).daemon.iter_mut().for_each(|d| drop(d.cutting.remove(&effect)));
-        if self.ledger.cancelled.remove(&(id.clone(), effect)) {
-            return;
-        }
-        let outcome = if self.ledger.given_up.remove(&(id.clone(), effect)) {
-            CallOutcome::TimedOut
-        } else {
-            self.answer(id, device, plug, action)
-        };
-        self.record_call(&outcome);
-        self.step(id, Input::FenceCallDone { id: effect, outcome });
-    }
-
     /// The second switch is sound whatever the first does, unless that lies.
-    fn how_does(&self, device: &str) -> Switch {
+    pub(super) fn how_does(&self, device: &str) -> Switch {
         if let Some(how) = self.parts.switches.get(device) {
             return *how;
         }
@@ -59,40 +23,34 @@ impl World {
         if is_spared { Switch::Sound } else { self.switch }
     }
 
-    fn answer(&mut self, id: &NodeId, device: &str, plug: &str, action: CallAction) -> CallOutcome {
+    /// What the switch does when it is asked, and says.
+    pub(super) fn answer(
+        &mut self,
+        id: &NodeId,
+        device: &str,
+        plug: &str,
+        action: CallAction,
+    ) -> CallOutcome {
         let failed = |why: &str| CallOutcome::Failed { why: why.into() };
         let target: Option<NodeId> = self.shape.at_outlet(plug).map(|n| n.name.as_str().into());
         let how = self.how_does(device);
         match (target, action, how) {
-            (_, _, Switch::Dead) => failed("no answer"),
+            (_, _, Switch::Dead) => {
+                self.meets("switch unreachable");
+                failed("no answer")
+            }
             (None, _, _) => failed("no such outlet"),
-            (Some(_), CallAction::Off | CallAction::On, Switch::Failing | Switch::Blind) => failed("refused"),
-            (Some(_), CallAction::Status, Switch::Blind) => CallOutcome::Read(FenceVerdict::Unknown),
+            (Some(_), CallAction::Off | CallAction::On, Switch::Failing | Switch::Blind) => {
+                self.meets("switch fails");
+                failed("refused")
+            }
+            (Some(_), CallAction::Status, Switch::Blind) => {
+                self.meets("switch knows nothing");
+                CallOutcome::Read(FenceVerdict::Unknown)
+            }
             (Some(target), CallAction::Off, how) => {
                 self.tell(format!("switch: {id} asks OFF of {target}"));
-                match how {
-                    Switch::Lying => {
-                        self.has_lied = true;
-                        self.ledger.lied_off.insert(target);
-                    }
-                    Switch::Miswired => {
-                        self.has_lied = true;
-                        let next = self.shape.after_outlet(plug);
-                        self.ledger.lied_off.insert(target);
-                        self.switched(&next, action);
-                    }
-                    Switch::Cycling => {
-                        self.switched(plug, action);
-                        self.at(CYCLE, Due::CycledOn { plug: plug.to_owned() });
-                    }
-                    _ if self.shape.holds_charge => {
-                        self.tally.fault("supply holds its charge");
-                        let (boot, t) = (self.hosts[&target].boots, self.t);
-                        self.host(&target).goes_off_at = Some(t + CHARGE);
-                        self.at(CHARGE, Due::Discharged { node: target, boot });
-                    }
-                    _ => self.switched(plug, action),
-                }
+                self.is_asked_off(&target, plug, how);
                 if how == Switch::Mute { CallOutcome::TimedOut } else { CallOutcome::Done }
             }
             (Some(target), CallAction::On, how) => {
@@ -109,9 +67,38 @@ impl World {
             (Some(target), CallAction::Status, _) => {
                 let host = &self.hosts[&target];
                 let is_on =
-                    host.is_on && host.goes_off_at.is_none() && !self.ledger.lied_off.contains(&target);
+                    host.is_on && host.goes_off_at.is_none() && !self.parts.lied_off.contains(&target);
                 let is_on = is_on && !self.parts.outlets_off.contains(plug);
                 CallOutcome::Read(if is_on { FenceVerdict::On } else { FenceVerdict::Off })
+            }
+        }
+    }
+
+    fn is_asked_off(&mut self, target: &NodeId, plug: &str, how: Switch) {
+        match how {
+            Switch::Lying => {
+                self.meets("switch lies");
+                self.has_lied = true;
+                self.parts.lied_off.insert(target.clone());
+            }
+            Switch::Miswired => {
+                self.meets("wrong outlet");
+                self.has_lied = true;
+                let next = self.shape.after_outlet(plug);
+                self.parts.lied_off.insert(target.clone());
+                self.switched(&next, CallAction::Off);
+            }
+            Switch::Cycling => {
+                self.meets("switch cycles the power");
+                self.switched(plug, CallAction::Off);
+                self.at(CYCLE, Due::CycledOn { plug: plug.to_owned() });
+            }
+            Switch::Mute => {
+                self.meets("switch acts and times out");
+                self.switched(plug, CallAction::Off);
+            }
+            Switch::Sound | Switch::Slow | Switch::Dead | Switch::Failing | Switch::Blind => {
+                self.switched(plug, CallAction::Off);
             }
         }
     }
@@ -133,15 +120,18 @@ impl World {
         }
         for id in fed {
             match action {
-                CallAction::Off => {
-                    self.tally.fences += 1;
-                    self.ledger.cut_at.insert(id.clone(), self.t);
-                    self.record_cut(&id);
-                    self.power_off(&id);
-                    self.moment(Moment::OffDone);
+                CallAction::Off if self.shape.holds_charge && self.hosts[&id].is_on => {
+                    if self.hosts[&id].goes_off_at.is_none() {
+                        self.felt("supply holds its charge");
+                        let (boot, t) = (self.hosts[&id].boots, self.t);
+                        self.host(&id).goes_off_at = Some(t + CHARGE);
+                        self.at(CHARGE, Due::Discharged { node: id, boot });
+                    }
                 }
+                CallAction::Off => self.is_cut(&id),
                 CallAction::On => {
-                    self.ledger.lied_off.remove(&id);
+                    self.parts.lied_off.remove(&id);
+                    self.host(&id).goes_off_at = None;
                     self.power_on(&id);
                 }
                 CallAction::Status => {}
@@ -149,12 +139,23 @@ impl World {
         }
     }
 
+    /// A switch has taken its power.
+    fn is_cut(&mut self, id: &NodeId) {
+        self.tally.fences += 1;
+        if self.hosts[id].is_on {
+            let boot = self.incarnation(id);
+            self.ledger.cut_at.insert(id.clone(), boot);
+        }
+        self.record_cut(id);
+        self.power_off(id);
+        self.moment(Moment::OffDone);
+    }
+
     pub(super) fn discharged(&mut self, id: &NodeId, boot: u128) {
+        let t = self.t;
         let host = self.host(id);
-        if host.boots == boot && host.goes_off_at.take().is_some() {
-            self.tally.fences += 1;
-            self.record_cut(id);
-            self.power_off(id);
+        if host.boots == boot && host.goes_off_at.take_if(|at| *at <= t).is_some() {
+            self.is_cut(id);
         }
     }
 }

@@ -2,13 +2,18 @@
 
 use super::World;
 use crate::act::Who;
+use ha_core::AgentOp;
 use ha_model::{Incarnation, InstanceId, NodeId};
 use ha_scheduler::NodeStatus;
 
 impl World {
     /// Nodes that lead as far as they know, and are not frozen.
     pub(crate) fn leaders_now(&self) -> Vec<NodeId> {
-        self.hosts.iter().filter(|(_, h)| !h.is_frozen && h.leads()).map(|(id, _)| id.clone()).collect()
+        self.hosts
+            .iter()
+            .filter(|(_, h)| !h.is_frozen && !h.is_stalled() && h.leads())
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     pub(crate) fn owners(&self, instance: &InstanceId) -> Vec<NodeId> {
@@ -33,6 +38,12 @@ impl World {
             Who::Node(name) => Some(NodeId::from(name.as_str())).filter(|n| self.hosts.contains_key(n)),
             Who::Leader => leader.cloned(),
             Who::Owner(instance) => self.owners(&instance.as_str().into()).first().cloned(),
+            Who::Starter => {
+                let starts = |h: &super::Host| {
+                    h.daemon.as_ref().is_some_and(|d| d.runs.values().any(|r| r.run.op == AgentOp::Start))
+                };
+                self.hosts.iter().find(|(_, h)| starts(h)).map(|(n, _)| n.clone())
+            }
             Who::Bystander => {
                 let others: Vec<_> =
                     self.hosts.iter().filter(|(n, h)| Some(*n) != leader && h.is_on).collect();
@@ -73,6 +84,12 @@ impl World {
         }
         if !node.state().fences.is_empty() {
             return Some("a fence is open".to_owned());
+        }
+        // What a node stops by itself is no order of the leader's.
+        let changes = |op| matches!(op, AgentOp::Start | AgentOp::Stop);
+        let runs = self.hosts.values().filter_map(|h| h.daemon.as_ref()).flat_map(|d| d.runs.values());
+        if let Some(run) = runs.map(|r| &r.run).find(|r| changes(r.op)) {
+            return Some(format!("{:?} of {} is under way", run.op, run.instance));
         }
         node.unfinished()
     }

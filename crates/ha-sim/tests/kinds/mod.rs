@@ -2,6 +2,7 @@
 //!
 //! Invariant: every `match` names each variant, so that a new one is an error of the compiler here.
 
+use ha_core::AgentOutcome;
 use ha_fencing::CallOutcome;
 use ha_model::{
     AdminReply, AdminRequest, Evidence, FenceReason, FenceVerdict, LostReason, Notice, Phase, Stalled,
@@ -17,7 +18,7 @@ pub const NOT_SIMULATED: [(Kind, &str); 6] = [
     (("fence reason", "NeverSeen"), "who was not seen is lost first, for that reason"),
     (("fence reason", "DaemonGone"), "whose daemon is gone is lost first, for that reason"),
     (("notice", "NodeLeft"), "no daemon says that it leaves yet"),
-    (("lost", "Stalled(Core)"), "a_deadlocked_core_behind_living_heartbeats_is_fenced in tests/cluster"),
+    (("lost", "Stalled(Core)"), "heartbeats of a core that stands still end first: core-stalls"),
     (("lost", "Stalled(Spawn)"), "spawning is a shell's: hanode's canary"),
     (("phase", "Hold"), "no scenario makes the planner fail: ha-core's tests of hold do"),
 ];
@@ -164,21 +165,39 @@ kinds!(fault, FAULTS, "agent", Fault, {
     Fault::Sound => "Sound",
     Fault::StartFails => "StartFails",
     Fault::StartHangs => "StartHangs",
+    Fault::NoProgram => "NoProgram",
     Fault::StopFails => "StopFails",
+    Fault::StopHangs => "StopHangs",
+    Fault::StopLies => "StopLies",
     Fault::CheckFails => "CheckFails",
+    Fault::SeemsAlive => "SeemsAlive",
+    Fault::SeemsDead => "SeemsDead",
+});
+
+kinds!(outcome, OUTCOMES, "answer of an agent", AgentOutcome, {
+    AgentOutcome::Running => "Running",
+    AgentOutcome::NotRunning => "NotRunning",
+    AgentOutcome::Failed { .. } => "Failed",
+    AgentOutcome::NeverStarted { .. } => "NeverStarted",
+    AgentOutcome::GrantLapsed => "GrantLapsed",
+    AgentOutcome::Cancelled => "Cancelled",
 });
 
 kinds!(way, WAYS, "cut", Way, { Way::Both => "Both", Way::Out => "Out", Way::In => "In" });
 
 /// Every kind.
 pub fn all() -> Vec<Kind> {
-    [CALLS, EVIDENCE, REASONS, LOST, REQUESTS, REPLIES, PHASES, NOTICES, SWITCHES, DISKS, FAULTS, WAYS]
-        .concat()
+    [
+        CALLS, EVIDENCE, REASONS, LOST, REQUESTS, REPLIES, PHASES, NOTICES, SWITCHES, DISKS, FAULTS,
+        OUTCOMES, WAYS,
+    ]
+    .concat()
 }
 
 /// What a scenario shows.
 pub fn shown(scenario: &Scenario, seen: &Recorder) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = seen.calls.iter().map(call).collect();
+    kinds.extend(seen.outcomes.iter().map(outcome));
     for order in &seen.orders {
         kinds.push(request(&order.request));
         kinds.extend(order.reply.iter().map(reply));
