@@ -69,7 +69,7 @@ sabotages! {
     /// A leader counts its lease three times as long as its voters promised.
     LongLease = "long-lease" breaks ["S3"];
     /// Learners vote: the set is even.
-    LearnersVote = "learners-vote" breaks ["abort S5"];
+    LearnersVote = "learners-vote" breaks ["abort S10", "abort S5"];
     /// An outlet whose state is unknown counts as off.
     UnknownIsOff = "unknown-is-off" breaks ["S7"];
     /// A reading that timed out or failed counts as off.
@@ -88,8 +88,6 @@ sabotages! {
     IgnoreOrder = "ignore-order" breaks ["S11"];
     /// An instance is started without a look whether it runs already.
     SkipProbe = "skip-probe" breaks ["S8"];
-    /// A stop that failed counts as a stop.
-    FailedStopIsStopped = "failed-stop-is-stopped" breaks ["S2"];
     /// What was being started when the grant ended is left as it is.
     KeepLateStart = "keep-late-start" breaks ["S4"];
     /// A node is cut before its fence request is committed, on the strength of a lease.
@@ -123,10 +121,6 @@ sabotages! {
     NoCheckQuorum = "no-check-quorum" breaks ["L1", "L2", "L5"];
     /// A voter votes although it has just promised another leader not to.
     BreakPromise = "break-promise" breaks ["S3"];
-    /// A daemon votes from its start on, whatever it promised before that.
-    NoStartWait = "no-start-wait" breaks ["S3"];
-    /// A leader that alone loses a node keeps leading.
-    NoHandOver = "no-hand-over" breaks ["L5"];
     /// Voters change in one step.
     SwapInOneStep = "swap-in-one-step" breaks ["S10", "S5"];
     /// A voter that is lost, and not proven off, makes room for another.

@@ -51,6 +51,11 @@ impl Rng {
         !self.is_steady && self.percent(percent)
     }
 
+    /// Whether this is a steady life: one that a scenario tells.
+    pub fn is_steady(&self) -> bool {
+        self.is_steady
+    }
+
     /// One of them.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let at = self.draw() % from.len() as u64;

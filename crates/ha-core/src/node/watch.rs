@@ -202,9 +202,6 @@ impl Node {
 
     /// Before `t_lost`: somebody who still hears the node shall lead, and nobody is fenced for our deafness.
     fn hand_over_if_alone(&mut self, now: Now, id: &NodeId, position: u32) {
-        if sabotage::is(Sabotage::NoHandOver) {
-            return;
-        }
         let timing = self.config.timing;
         // One heartbeat more: another may have heard its last one later than we did, and tells of it for so long.
         let after = timing.handover_after + timing.beat;

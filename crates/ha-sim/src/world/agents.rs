@@ -127,7 +127,7 @@ impl World {
                 self.note_exec(run, has_grant);
                 self.begins(id, &instance);
             }
-            return if run.hangs { timed_out() } else { AgentOutcome::Cancelled };
+            return if run.is_cancelled { AgentOutcome::Cancelled } else { timed_out() };
         }
         if !was_checked && !run.is_past_check {
             return AgentOutcome::GrantLapsed;

@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::host::Daemon;
 use super::{Due, MS, S, World};
 use crate::act;
+use ha_consensus::StartError;
 use ha_core::node::Codec;
 use ha_core::{AgentOp, ClusterState, Input, Node, Restored, Setup};
 use ha_model::{BootNs, Incarnation, LogEntry, NodeId, Now, SessionId, StoreId, WallMs};
@@ -180,8 +181,10 @@ impl World {
         if let Some(daemon) = &mut self.host(id).daemon {
             daemon.inbox.extend(beats);
         }
-        // What runs agents goes on before the core, or after it.
-        let (ends, others): (Vec<_>, Vec<_>) = if self.rng.percent(50) {
+        // What runs agents goes on before the core, or after it; where a scenario tells it, first where all stood
+        // still and the clock went on.
+        let are_first = if self.rng.is_steady() { !stood && !was_stalled } else { self.rng.percent(50) };
+        let (ends, others): (Vec<_>, Vec<_>) = if are_first {
             others.into_iter().partition(|d| matches!(d, Due::Agent { .. }))
         } else {
             (vec![], others)
@@ -226,8 +229,8 @@ impl World {
             limits: crate::story::limits(),
             seed,
         };
-        let node =
-            Node::new(setup, Restored { votes, acted: store.acted }, now).expect("what was stored is whole");
+        let node = Node::new(setup, Restored { votes, acted: store.acted }, now)
+            .unwrap_or_else(|e| panic!("{}", refused(&e)));
         host.daemon = Some(Daemon {
             node: Box::new(node),
             session,
@@ -295,4 +298,10 @@ impl World {
         let wall = 1_700_000_000_000 + (self.t / MS) as i64 + host.wall_s * 1000;
         Now { boot: host.clock.at(self.t), wall: WallMs(wall) }
     }
+}
+
+/// Which rule a store broke with which no core starts.
+fn refused(error: &StartError) -> String {
+    let rule = if matches!(error, StartError::EvenVoters(_)) { "S10: " } else { "" };
+    format!("{rule}what was stored is not whole: {error}")
 }

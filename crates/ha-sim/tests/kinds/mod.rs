@@ -14,11 +14,10 @@ use ha_sim::golden::{Recorder, Scenario, Step};
 pub type Kind = (&'static str, &'static str);
 
 /// What no scenario can show, and where it is tested.
-pub const NOT_SIMULATED: [(Kind, &str); 6] = [
+pub const NOT_SIMULATED: [(Kind, &str); 5] = [
     (("fence reason", "NeverSeen"), "who was not seen is lost first, for that reason"),
     (("fence reason", "DaemonGone"), "whose daemon is gone is lost first, for that reason"),
     (("notice", "NodeLeft"), "no daemon says that it leaves yet"),
-    (("lost", "Stalled(Core)"), "heartbeats of a core that stands still end first: core-stalls"),
     (("lost", "Stalled(Spawn)"), "spawning is a shell's: hanode's canary"),
     (("phase", "Hold"), "no scenario makes the planner fail: ha-core's tests of hold do"),
 ];
