@@ -42,7 +42,7 @@ sabotages! {
     StartOverPermission = "start-over-permission" breaks ["S2"];
     /// A condemned or lost boot is granted like any other.
     GrantToEnded = "grant-to-ended" breaks ["S18"];
-    /// A boot that is over takes part again.
+    /// A boot that is over takes part again: it is told to have joined (S8), and granted (S18), whichever is seen first.
     RejoinOldBoot = "rejoin-old-boot" breaks ["S18", "S8"];
     /// Orders for another life, or older than what was acted on, are carried out.
     AcceptOldOrder = "accept-old-order" breaks ["S6"];
@@ -114,7 +114,11 @@ sabotages! {
     Restless = "restless" breaks ["L6"];
     /// A node reports at each heartbeat.
     Chatter = "chatter" breaks ["L7"];
-    // Elections.
+    // Elections. Two of their rules are not here, because no simulated life of 200 shows them broken:
+    // - the wait after a daemon's start: a voter must forget a promise and be asked, within one lease, by one that has not heard the
+    //   leader for `t_lost`. Seen by `a_restart_does_not_free_from_a_promise`;
+    // - the hand-over of a leader that alone loses a node: who is at either end of the broken path passes for disturbed, and is not
+    //   judged. Seen by the facts of the scenario `only-the-leader-loses-a-node`.
     /// A node stands without having asked whether it would be elected.
     NoPreVote = "no-pre-vote" breaks ["L5", "L1"];
     /// A leader that no quorum answers leads on.
@@ -126,7 +130,7 @@ sabotages! {
     /// A voter that is lost, and not proven off, makes room for another.
     SwapUnproven = "swap-unproven" breaks ["S10"];
     /// A store that was put back from a copy votes.
-    PutBackVotes = "put-back-votes" breaks ["S10", "S5", "abort"];
+    PutBackVotes = "put-back-votes" breaks ["S10", "S5", "abort S5"];
 }
 
 #[cfg(feature = "sabotage")]
