@@ -79,6 +79,7 @@ impl World {
         (host.is_on, host.off_since, host.is_frozen) = (false, t, false);
         host.running.clear();
         host.strays.clear();
+        host.seems_alive.clear();
         host.forget_daemon(kept);
         self.callers_are_gone(id);
         self.tell(format!("POWER OFF {id}"));
