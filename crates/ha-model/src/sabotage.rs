@@ -94,9 +94,7 @@ sabotages! {
     CutWithoutRequest = "cut-without-request" breaks ["S3"];
     /// The log is never compacted, and takes whatever comes.
     NeverCompact = "never-compact" breaks ["S13"];
-    /// The planner panics while a node is lost: what runs goes on, and nothing is broken.
-    PlannerPanics = "planner-panics" breaks [];
-    /// The same, and its panic stops what runs.
+    /// The planner panics while a node is lost, and its panic stops what runs.
     PanicStops = "panic-stops" breaks ["S20"];
     /// Nobody stands for election after the third term.
     StandNoMore = "stand-no-more" breaks ["L1"];

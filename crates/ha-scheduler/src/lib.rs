@@ -59,7 +59,7 @@ pub fn plan_with(snapshot: &Snapshot, history: &History) -> Result<Plan, PlanErr
 
 /// Never, unless that is broken on purpose: then while a node is lost.
 fn is_to_panic(snapshot: &Snapshot) -> bool {
-    let is_chosen = sabotage::is(Sabotage::PlannerPanics) || sabotage::is(Sabotage::PanicStops);
+    let is_chosen = sabotage::is(Sabotage::PanicStops);
     is_chosen && snapshot.nodes.values().any(|n| n.status == NodeStatus::Lost)
 }
 

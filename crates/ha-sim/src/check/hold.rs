@@ -10,7 +10,7 @@ use ha_model::sabotage::{self, Sabotage};
 impl World {
     /// The planner failed, and its input was kept. It never does, unless it is made to.
     pub(crate) fn judge_planner(&mut self, id: &NodeId, input: &PlannerInput) {
-        if !sabotage::is(Sabotage::PlannerPanics) && !sabotage::is(Sabotage::PanicStops) {
+        if !sabotage::is(Sabotage::PanicStops) {
             return self.fail("S20", format!("planner failed: {}", input.why));
         }
         self.tell(format!("planner of {id} failed: {}", input.why));
