@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// Seeds of the batch that every change must pass.
-const SEEDS: u32 = 500;
+const SEEDS: u32 = 2000;
 
 /// Options of `sim`.
 #[derive(clap::Args)]
@@ -28,7 +28,7 @@ pub struct Options {
 
 /// Builds, then becomes `ha-sim`.
 pub fn command(options: &Options) -> Result<bool> {
-    let mut sim = simulator("ha-sim")?;
+    let mut sim = simulator()?;
     sim.args(["--build", &commit()]);
     let source = sim.args(&options.words).exec();
     Err(Error::Io { what: "start ha-sim".into(), source })
@@ -66,7 +66,7 @@ pub fn golden(options: &Golden) -> Result<bool> {
 
 /// The batch of every change.
 pub fn batch() -> Result<bool> {
-    let mut sim = simulator("ha-sim")?;
+    let mut sim = simulator()?;
     sim.args(["--build", &commit(), "--seeds", &SEEDS.to_string()]);
     Ok(sim.status().trying(|| "start ha-sim".into())?.success())
 }
@@ -86,8 +86,13 @@ pub struct Exhaust {
 
 /// Builds, then explores.
 pub fn exhaust(options: &Exhaust) -> Result<bool> {
-    let mut search = simulator("exhaust")?;
-    Ok(search.args(&options.words).status().trying(|| "start exhaust".into())?.success())
+    let mut search = simulator()?;
+    Ok(search
+        .arg("exhaust")
+        .args(&options.words)
+        .status()
+        .trying(|| "start ha-sim exhaust".into())?
+        .success())
 }
 
 /// The same, for `cargo xtask test`.
@@ -113,12 +118,16 @@ pub fn sabotage(options: &Sabotage) -> Result<bool> {
     if !build.status().trying(|| "run cargo build".into())?.success() {
         return Err(Error::Output { program: "cargo build".into(), why: "it failed".into() });
     }
-    let programs = target.join("sim");
-    let mut sim = Command::new(programs.join("ha-sim"));
+    let program = target.join("sim").join("ha-sim");
+    let mut sim = Command::new(&program);
     sim.args(["--sabotage", "all", "--seeds", &options.seeds.to_string()]);
     let are_seen = sim.status().trying(|| "start ha-sim".into())?.success();
-    let mut search = Command::new(programs.join("exhaust"));
-    let are_found = search.args(["--sabotage", "all"]).status().trying(|| "start exhaust".into())?.success();
+    let mut search = Command::new(&program);
+    let are_found = search
+        .args(["exhaust", "--sabotage", "all"])
+        .status()
+        .trying(|| "start ha-sim exhaust".into())?
+        .success();
     Ok(are_seen && are_found)
 }
 
@@ -127,11 +136,11 @@ pub fn sabotage_all() -> Result<bool> {
     sabotage(&Sabotage { seeds: 200 })
 }
 
-fn simulator(program: &str) -> Result<Command> {
+fn simulator() -> Result<Command> {
     let mut build = cargo();
     build.args(["build", "--locked", "--profile", "sim", "--package", "ha-sim"]);
     if !build.status().trying(|| "run cargo build".into())?.success() {
         return Err(Error::Output { program: "cargo build".into(), why: "it failed".into() });
     }
-    Ok(Command::new(target_dir()?.join("sim").join(program)))
+    Ok(Command::new(target_dir()?.join("sim").join("ha-sim")))
 }

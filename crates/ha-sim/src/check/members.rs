@@ -1,7 +1,7 @@
 //! Who votes: S10.
 
 use super::Broken;
-use crate::world::World;
+use crate::world::{Host, World};
 use ha_consensus::Membership;
 use ha_core::ClusterState;
 use ha_model::{NodeId, Term};
@@ -86,7 +86,11 @@ impl World {
         let votes = host.node()?.votes();
         let (term, members) = (votes.term(), votes.membership());
         let given = self.ledger.votes.remove(&(term, id.clone())).unwrap_or_default();
-        self.ledger.votes.retain(|(of, _), _| *of >= term);
+        // A vote that is under way counts as long as who asked for it still stands in its term, whoever leads later ones.
+        let hosts = &self.hosts;
+        self.ledger.votes.retain(|(of, candidate), _| {
+            hosts.get(candidate).and_then(Host::node).is_some_and(|n| n.votes().term() <= *of)
+        });
         let has_voted = |voter: &NodeId| {
             let store = if voter == id { Some(host.disk.id) } else { given.get(voter).copied() };
             store.is_some_and(|store| members.accepts(voter, store))

@@ -40,7 +40,7 @@ pub fn all() -> ExitCode {
     let names = SEEN.map(Sabotage::name);
     let is_found = |name: &&str| {
         let Ok(program) = std::env::current_exe() else { return false };
-        let ended = Command::new(program).args(["--sabotage", name]).status();
+        let ended = Command::new(program).args(["exhaust", "--sabotage", name]).status();
         ended.is_ok_and(|status| status.success())
     };
     let found = names.into_iter().filter(is_found).count();
@@ -53,7 +53,7 @@ pub fn one(name: &str, scopes: &[Scope]) -> ExitCode {
     let sabotage = match choose(name) {
         Ok(sabotage) => sabotage,
         Err(why) => {
-            eprintln!("exhaust: {why}");
+            eprintln!("ha-sim exhaust: {why}");
             return ExitCode::from(2);
         }
     };

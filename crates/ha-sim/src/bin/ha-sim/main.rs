@@ -1,5 +1,6 @@
-//! `ha-sim`: lives of simulated clusters, in batches or one at a time.
+//! `ha-sim`: lives of simulated clusters, in batches or one at a time. One program for all of it: each is linked for minutes.
 
+mod exhaust;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 
@@ -68,6 +69,8 @@ struct Options {
 enum Task {
     /// Live golden scenarios: journals as written, facts as they truly are
     Golden(Golden),
+    /// Every path of a cluster of three with one resource and one switch: the same core, every choice of what happens next
+    Exhaust(exhaust::Options),
 }
 
 #[derive(Args)]
@@ -88,11 +91,15 @@ struct Golden {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if let Some(Task::Golden(golden)) = &options.command {
-        return scenarios(golden).unwrap_or_else(|why| {
-            eprintln!("ha-sim: {why}");
-            ExitCode::from(2)
-        });
+    match &options.command {
+        Some(Task::Golden(golden)) => {
+            return scenarios(golden).unwrap_or_else(|why| {
+                eprintln!("ha-sim: {why}");
+                ExitCode::from(2)
+            });
+        }
+        Some(Task::Exhaust(search)) => return exhaust::command(search),
+        None => {}
     }
     #[cfg(feature = "sabotage")]
     match options.sabotage.as_deref() {

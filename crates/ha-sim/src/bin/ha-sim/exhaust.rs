@@ -1,10 +1,9 @@
-//! `exhaust`: every path of small clusters, within the budgets of its scopes.
+//! `ha-sim exhaust`: every path of small clusters, within the budgets of its scopes.
 
 #[cfg(feature = "sabotage")]
-#[path = "exhaust/sabotage.rs"]
 mod sabotage;
 
-use clap::{Args, Parser};
+use clap::Args;
 use ha_sim::scope::Budget;
 use ha_sim::scope::explore::{Bounds, replay, undisturbed};
 use ha_sim::scope::run::{self, Total};
@@ -12,17 +11,13 @@ use ha_sim::scope::scopes::{self, Scope};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Every path of a cluster of three with one resource and one switch: the daemon's own core, every choice of what happens next
-#[derive(Parser)]
+/// What is searched, and how deep.
+#[derive(Args)]
 #[command(
-    version,
     after_help = "Exit code 0 when no rule was broken, every scope was explored to its end and everything that a run must reach was \
     reached, 1 when not, 2 for a mistake in the options."
 )]
-struct Options {
+pub struct Options {
     /// Only these scopes; what a whole run must reach is then not demanded
     #[arg(long, value_delimiter = ',')]
     scope: Vec<String>,
@@ -91,8 +86,8 @@ impl Deeper {
     }
 }
 
-fn main() -> ExitCode {
-    let options = Options::parse();
+/// Searches, and ends with `N states, V violations`.
+pub fn command(options: &Options) -> ExitCode {
     // Panics of the core are outcomes of paths; they are shown with these.
     std::panic::set_hook(Box::new(|_| {}));
     if options.list {
@@ -102,7 +97,7 @@ fn main() -> ExitCode {
     let mut chosen: Vec<Scope> = Vec::new();
     for name in &options.scope {
         let Some(scope) = scopes::named(name) else {
-            eprintln!("exhaust: there is no scope `{name}`; --list names them");
+            eprintln!("ha-sim exhaust: there is no scope `{name}`; --list names them");
             return ExitCode::from(2);
         };
         chosen.push(options.deeper.of(*scope));
