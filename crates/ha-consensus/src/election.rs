@@ -162,7 +162,8 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
     pub(crate) fn locked(&self, token: Option<TransferToken>) -> bool {
         let is_new = self.now < self.started_at + self.settings.start_wait.max(self.settings.t_lease);
         let is_bound = self.lock.forbids(self.now, token);
-        is_new || (is_bound && !sabotage::is(Sabotage::BreakPromise))
+        (is_new && !sabotage::is(Sabotage::NoStartWait))
+            || (is_bound && !sabotage::is(Sabotage::BreakPromise))
     }
 
     /// Adds the own vote once the write that holds it is durable.

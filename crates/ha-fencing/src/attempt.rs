@@ -62,6 +62,8 @@ pub struct Attempt {
     rounds_failed: u32,
     pause: Duration,
     report: AttemptReport,
+    /// No off is begun that could end later: whoever ordered this counts on it.
+    ends_by: BootNs,
 }
 
 /// The outcome as it is, unless the off rule is to be broken.
@@ -78,8 +80,10 @@ impl Attempt {
     /// Starts at `now` with the levels of the node.
     #[must_use]
     pub fn new(levels: Vec<LevelPlan>, now: BootNs) -> Self {
+        let ends_by = now + Self::longest(&levels);
         Self {
             levels,
+            ends_by,
             current: 0,
             phase: Phase::Cutting { next: 0 },
             level_started: now,
@@ -114,6 +118,7 @@ impl Attempt {
             let outlets = outlets(level);
             match self.phase {
                 Phase::Cutting { next } => match outlets.get(next) {
+                    Some((device, _)) if now + device.timeout > self.ends_by => self.give_up(),
                     Some((device, plug)) => return self.call(device, plug, CallAction::Off),
                     None => {
                         self.mark_off_done(now);
@@ -153,6 +158,15 @@ impl Attempt {
                 unreachable!("{action:?} ended with {outcome:?} in {phase:?}: calls are made one at a time")
             }
         }
+    }
+
+    /// Its host stood still: what began in time would go on when others count on its end.
+    fn give_up(&mut self) {
+        let level = self.levels[self.current].level;
+        let why =
+            "the executor stood still for so long that an off would come too late: none was sent".to_owned();
+        self.report.levels.push(LevelOutcome { level, result: Err(why) });
+        self.current = self.levels.len();
     }
 
     fn call(&mut self, device: &DevicePlan, plug: &str, action: CallAction) -> Step<AttemptReport> {
@@ -198,7 +212,11 @@ impl Attempt {
         let over = now.since(self.level_started) >= level_deadline(level);
         let hopeless = self.off_failed.is_some() && self.rounds_failed >= ROUNDS_AFTER_FAILED_OFF;
         if !over && !hopeless {
-            self.phase = Phase::Pausing { until: now + self.pause, round: 0 };
+            let round = match self.phase {
+                Phase::Reading { round, .. } if sabotage::is(Sabotage::ForgetFlicker) => round,
+                _ => 0,
+            };
+            self.phase = Phase::Pausing { until: now + self.pause, round };
             self.pause = (self.pause * 3 / 2).min(REREAD_PAUSE_MAX);
             return;
         }
@@ -217,7 +235,8 @@ impl Attempt {
 }
 
 fn outlets(level: &LevelPlan) -> Vec<(DevicePlan, String)> {
-    level.devices.iter().flat_map(|d| d.plugs.iter().map(move |p| (d.clone(), p.clone()))).collect()
+    let all = level.devices.iter().flat_map(|d| d.plugs.iter().map(move |p| (d.clone(), p.clone())));
+    all.take(if sabotage::is(Sabotage::OneOutletSuffices) { 1 } else { usize::MAX }).collect()
 }
 
 /// How long a level goes on reading before it gives up: the longest time-out of its devices, and the settling.

@@ -198,6 +198,39 @@ fn an_attempt_that_succeeds_late_does_so_within_its_longest_time() {
     }
 }
 
+/// The executor stands still in the middle of it, and goes on when a new leader already counts on its end: the node may be on
+/// again by then.
+#[test]
+fn s3_an_executor_that_stood_still_sends_no_off_after_the_attempt_should_be_over() {
+    let levels = vec![level(1, &["1"]), level(2, &["2", "3"])];
+    let longest = Attempt::longest(&levels);
+    for stood_ms in (0..70_000).step_by(500) {
+        let mut now = BootNs::from_ms(0);
+        let mut attempt = Attempt::new(levels.clone(), now);
+        let Step::Call(first) = attempt.step(now) else { panic!("no call") };
+        now = now + Duration::from_millis(stood_ms);
+        attempt.call_done(now, first.id, CallOutcome::TimedOut);
+        let report = loop {
+            match attempt.step(now) {
+                Step::Call(call) => {
+                    let is_late = now + call.timeout > BootNs::from_ms(0) + longest;
+                    assert!(call.action == CallAction::Status || !is_late, "off at {now:?}, {longest:?}");
+                    now = now + Duration::from_millis(5);
+                    let outcome = if call.plug == "1" { CallOutcome::TimedOut } else { Read(Off) };
+                    let is_off = call.action == CallAction::Off && call.plug != "1";
+                    attempt.call_done(now, call.id, if is_off { Done } else { outcome });
+                }
+                Step::WaitUntil(t) => now = t,
+                Step::Done(report) => break report,
+            }
+        };
+        let why = report.levels.last().and_then(|l| l.result.clone().err());
+        let is_over = Duration::from_millis(stood_ms) >= longest;
+        assert!(!is_over || why.is_some_and(|w| w.contains("stood still")), "{stood_ms}: {report:?}");
+        assert!(stood_ms > 20_000 || report.levels.last().is_some_and(|l| l.result.is_ok()), "{report:?}");
+    }
+}
+
 #[test]
 fn a_late_outcome_of_another_call_is_ignored() {
     let now = BootNs::from_ms(0);

@@ -3,6 +3,7 @@
 //! it on does not look at the outlet, and cuts whatever its device feeds.
 
 use crate::call::{Call, CallAction, CallId, CallOutcome, DevicePlan, Step};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{FenceVerdict, PathDoubt};
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,7 @@ impl PathTest {
                 let said =
                     format!("the agent of {device} calls outlet {IMPOSSIBLE_PLUG}, which cannot exist");
                 self.phase = match outcome {
+                    _ if sabotage::is(Sabotage::BelieveImpossible) => Phase::Reading { next: 0 },
                     CallOutcome::Read(FenceVerdict::Off) if !self.is_missing_off_waived => {
                         over(format!("{said}, off: its word is worth nothing"), Some(PathDoubt::Agent))
                     }

@@ -92,6 +92,42 @@ sabotages! {
     KeepLateStart = "keep-late-start" breaks ["S4"];
     /// A node is cut before its fence request is committed, on the strength of a lease.
     CutWithoutRequest = "cut-without-request" breaks ["S3"];
+    /// An agent does not wait for the end of the one before it.
+    AgentsOverlap = "agents-overlap" breaks ["S11"];
+    /// A stop that failed has stopped what it was to stop.
+    FailedStopIsStopped = "failed-stop-is-stopped" breaks ["S17"];
+    /// A new session of a daemon forgets what the one before was permitted.
+    ForgetOnRestart = "forget-on-restart" breaks ["S17"];
+    /// A leader grants without a lease of its own.
+    GrantWithoutLease = "grant-without-lease" breaks ["S18"];
+    /// The grant is not looked at before an agent starts something.
+    StartWithoutGrant = "start-without-grant" breaks ["S4"];
+    /// What a condemned boot reports counts.
+    HearTheCondemned = "hear-the-condemned" breaks ["S18"];
+    /// A boot to which an off was sent is not condemned, and its fence may be withdrawn.
+    WithdrawAfterOff = "withdraw-after-off" breaks ["S18"];
+    /// A host without its daemon is lost at once.
+    NoDaemonGrace = "no-daemon-grace" breaks ["S9"];
+    /// What runs may be configured to be something else.
+    ChangeUnderIt = "change-under-it" breaks ["S17", "S19"];
+    /// An off counts of outlets that were never read on.
+    NoEvidence = "no-evidence" breaks ["S7"];
+    /// An outlet that was read on before its path was configured anew counts as read on.
+    EvidenceOfAnotherPath = "evidence-of-another-path" breaks ["S7"];
+    /// One outlet of several off suffices.
+    OneOutletSuffices = "one-outlet-suffices" breaks ["S7"];
+    /// Readings of off count that another reading parted.
+    ForgetFlicker = "forget-flicker" breaks ["S7"];
+    /// An agent that calls an impossible outlet off, or on, is believed.
+    BelieveImpossible = "believe-impossible" breaks ["S7"];
+    /// A node whose outlets were never read on takes what is exclusive.
+    UntestedTakesExclusive = "untested-takes-exclusive" breaks ["S7"];
+    /// Power is given back at once after a proof.
+    NoDwell = "no-dwell" breaks ["S7"];
+    /// A human's word counts while the node is heard.
+    ConfirmWhileHeard = "confirm-while-heard" breaks ["S7"];
+    /// Executors obey a leader that was deposed.
+    ObeyDeposed = "obey-deposed" breaks ["S3"];
     /// The log is never compacted, and takes whatever comes.
     NeverCompact = "never-compact" breaks ["S13"];
     /// The planner panics while a node is lost, and its panic stops what runs.
@@ -112,11 +148,10 @@ sabotages! {
     Restless = "restless" breaks ["L6"];
     /// A node reports at each heartbeat.
     Chatter = "chatter" breaks ["L7"];
-    // Elections. Two of their rules are not here, because no simulated life of 200 shows them broken:
-    // - the wait after a daemon's start: a voter must forget a promise and be asked, within one lease, by one that has not heard the
-    //   leader for `t_lost`. Seen by `a_restart_does_not_free_from_a_promise`;
-    // - the hand-over of a leader that alone loses a node: who is at either end of the broken path passes for disturbed, and is not
-    //   judged. Seen by the facts of the scenario `only-the-leader-loses-a-node`.
+    /// A leader that alone loses a node does not hand over.
+    NoHandOver = "no-hand-over" breaks ["L5"];
+    /// A voter votes as soon as its daemon has started, whatever it promised before.
+    NoStartWait = "no-start-wait" breaks ["S3"];
     /// A node stands without having asked whether it would be elected.
     NoPreVote = "no-pre-vote" breaks ["L5", "L1"];
     /// A leader that no quorum answers leads on.

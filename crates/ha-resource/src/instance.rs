@@ -300,7 +300,8 @@ impl Change<'_> {
 
     /// Begins the run of the present state, unless another run is still under way: its end comes back here.
     pub fn launch(&mut self) {
-        if let (Some(op), None) = (own_op(self.instance.state), self.instance.run) {
+        let before = self.instance.run.filter(|_| !sabotage::is(Sabotage::AgentsOverlap));
+        if let (Some(op), None) = (own_op(self.instance.state), before) {
             self.instance.run = Some(op);
             if op == Op::Start {
                 self.instance.may_have_run = true;

@@ -97,6 +97,9 @@ pub(crate) fn transition(c: &mut Change<'_>, input: Input) {
 
         (S::Stopping, I::OrderProbe | I::OrderStart | I::OrderStop) => c.acknowledge(),
         (S::Stopping, I::DoneNotRunning) => c.enter(S::Stopped, None),
+        (S::Stopping, I::DoneFailed { .. }) if sabotage::is(Sabotage::FailedStopIsStopped) => {
+            c.enter(S::Stopped, None);
+        }
         // S7: anything else is no proof that it has stopped.
         (S::Stopping, I::DoneRunning) => {
             c.fail(FailedOp::Stop, S::StopFailed, "the stop ended, but it still runs".to_owned());

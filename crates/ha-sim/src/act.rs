@@ -67,6 +67,8 @@ pub enum Switch {
     Mute,
     /// Takes off and switches on again by itself 2 s later.
     Cycling,
+    /// Does, and calls any outlet off that it does not have: whose word is worth that little proves nothing.
+    Vouching,
     /// Its outlets are wired to the next host each: whoever is to be cut lives on. What rests on truth is not judged from then
     /// on.
     Miswired,
@@ -284,6 +286,7 @@ impl Act {
             Act::Switch(Switch::Blind) | Act::Device(_, Switch::Blind) => "switch knows nothing",
             Act::Switch(Switch::Mute) | Act::Device(_, Switch::Mute) => "switch acts and times out",
             Act::Switch(Switch::Cycling) | Act::Device(_, Switch::Cycling) => "switch cycles the power",
+            Act::Switch(Switch::Vouching) | Act::Device(_, Switch::Vouching) => "switch vouches for anything",
             Act::Switch(Switch::Miswired) | Act::Device(_, Switch::Miswired) => "wrong outlet",
             Act::Switch(Switch::Lying) | Act::Device(_, Switch::Lying) => "switch lies",
             Act::Agents(Agents::Sound) => return None,

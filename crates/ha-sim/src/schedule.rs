@@ -93,8 +93,8 @@ impl Schedule {
             if let Some(act) = draw(rng, shape, &taste) {
                 let again = if let Act::When(Moment::Joined, off) = &act {
                     entries.push(Entry { at_ms, act: (**off).clone() });
-                    // Alone it is fenced by nobody.
-                    if shape.nodes.len() > 1 { BOOT_LOOP } else { 1 }
+                    // Alone it is fenced by nobody, and would feel nothing else.
+                    if shape.nodes.len() > 1 { BOOT_LOOP } else { 0 }
                 } else {
                     1
                 };
@@ -209,6 +209,7 @@ fn of_kind(rng: &mut Rng, shape: &Shape, kind: Kind) -> Act {
             Switch::Blind,
             Switch::Mute,
             Switch::Cycling,
+            Switch::Vouching,
         ])),
         Kind::Net if rng.percent(60) => path(rng, shape, who),
         Kind::Net => Act::Net {

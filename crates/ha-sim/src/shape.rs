@@ -31,6 +31,8 @@ pub struct Shape {
     pub is_supply_shared: bool,
     /// Supplies hold their charge for most of a second, and the cluster file says so (`off_settle`).
     pub holds_charge: bool,
+    /// Each member has two supplies, on two outlets.
+    pub has_two_outlets: bool,
     /// Single resources beside the group.
     pub singles: u8,
     /// A busy core takes the heartbeats of so long at once.
@@ -56,6 +58,9 @@ const SIZES: [((usize, usize), usize); 10] = [
 /// Address of the group, until an operator changes it.
 pub const ADDRESS: u8 = 100;
 
+/// What the second outlet of a host is called, after the number of its first.
+const SECOND: char = 'b';
+
 /// The group's members, in their order.
 pub const GROUP: [&str; 2] = ["vip", "web"];
 
@@ -66,13 +71,15 @@ impl Shape {
         let sizes: Vec<_> = SIZES.iter().flat_map(|(size, of)| std::iter::repeat_n(*size, *of)).collect();
         let (members, witnesses) = *rng.pick(&sizes);
         let is_fast = rng.percent(8);
+        let is_supply_shared = members > 2 && rng.percent(5);
         Self {
             nodes: nodes(members, witnesses),
             links: if rng.percent(30) { 2 } else { 1 },
             is_fast,
             has_second_level: rng.percent(20),
-            is_supply_shared: members > 2 && rng.percent(5),
+            is_supply_shared,
             holds_charge: rng.percent(20),
+            has_two_outlets: !is_supply_shared && rng.percent(15),
             singles: rng.range(1, 3) as u8,
             gather_ms: if rng.percent(30) { 0 } else { rng.range(1, if is_fast { 3 } else { 20 }) },
             file: None,
@@ -89,6 +96,7 @@ impl Shape {
             has_second_level: false,
             is_supply_shared: false,
             holds_charge: false,
+            has_two_outlets: false,
             singles: 1,
             gather_ms: 0,
             file: None,
@@ -110,7 +118,7 @@ impl Shape {
         if let Some(file) = &self.file {
             return file.outlets.get(plug).and_then(|at| self.nodes.get(*at));
         }
-        let at: usize = plug.parse().ok()?;
+        let at: usize = plug.strip_suffix(SECOND).unwrap_or(plug).parse().ok()?;
         self.nodes.get(at.checked_sub(1)?).filter(|n| !n.is_witness)
     }
 
@@ -156,8 +164,10 @@ impl Shape {
             let mut row = file.outlets.keys().filter(|o| o.split(' ').next() == Some(device)).cycle();
             return row.by_ref().find(|o| *o == plug).and_then(|_| row.next()).cloned().unwrap_or_default();
         }
-        let at: usize = plug.parse().unwrap_or(0);
-        (at % self.nodes.len() + 1).to_string()
+        let first = plug.strip_suffix(SECOND);
+        let at: usize = first.unwrap_or(plug).parse().unwrap_or(0);
+        let next = at % self.nodes.len() + 1;
+        first.map_or_else(|| next.to_string(), |_| format!("{next}{SECOND}"))
     }
 
     /// The cluster file.
@@ -193,7 +203,8 @@ impl Shape {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "[[node]]\nname = \"{name}\"\nrole = \"{role}\"\nlinks = [{links}]");
             if !node.is_witness {
-                outlets.push((name, format!("{name} = [\"{at}\"]")));
+                let second = self.has_two_outlets.then(|| format!(", \"{at}{SECOND}\"")).unwrap_or_default();
+                outlets.push((name, format!("{name} = [\"{at}\"{second}]")));
             }
         }
         let plugs = outlets.iter().map(|(_, o)| o.as_str()).collect::<Vec<_>>().join(", ");
@@ -238,6 +249,7 @@ impl fmt::Display for Shape {
             (self.has_second_level, "second level"),
             (self.is_supply_shared, "n1 and n2 share a supply"),
             (self.holds_charge, "supplies hold their charge"),
+            (self.has_two_outlets, "two outlets each"),
         ];
         words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| write!(f, ", {word}"))?;
         write!(f, ", {} single resources, heartbeats of {} ms at once", self.singles, self.gather_ms)

@@ -22,7 +22,7 @@ pub const SEQUENCES: [&str; 13] = [
 ];
 
 /// Kinds of faults: every batch must contain each. They are counted when they have changed the world.
-pub const FAULTS: [&str; 41] = [
+pub const FAULTS: [&str; 42] = [
     "power off",
     "freeze",
     "pause with the clock",
@@ -52,6 +52,7 @@ pub const FAULTS: [&str; 41] = [
     "switch knows nothing",
     "switch acts and times out",
     "switch cycles the power",
+    "switch vouches for anything",
     "wrong outlet",
     "switch lies",
     "agents fail",

@@ -3,6 +3,7 @@
 use super::Node;
 use super::admin::{Outcome, refused};
 use ha_config::{PACE_ANEW, nearest, parse};
+use ha_model::sabotage::{self, Sabotage};
 use ha_model::{
     AdminReply, AdminRequest, ClusterConfig, Entry, Evidence, FenceProof, FenceReason, NodeId, Notice, Now,
     Origin, ProofScope, ResourceId, WallMs, Wish,
@@ -263,7 +264,7 @@ impl Node {
         if *node == self.setup.me {
             return refused(format!("{node} answers you: it leads the cluster"), "");
         }
-        if let Some(by) = self.heard_by(now, node) {
+        if let Some(by) = self.heard_by(now, node).filter(|_| !sabotage::is(Sabotage::ConfirmWhileHeard)) {
             return refused(
                 format!("{node} is not off: {by} hears it"),
                 format!("to fence it type: hactl fence off {node}"),

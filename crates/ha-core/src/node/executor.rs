@@ -101,7 +101,8 @@ impl Executor {
 
 impl Node {
     pub(super) fn exec_order(&mut self, now: Now, from: &NodeId, order: ExecOrder) {
-        if order.term < self.raft.term() || self.raft.leader() != Some(from) {
+        let is_deposed = order.term < self.raft.term() || self.raft.leader() != Some(from);
+        if is_deposed && !sabotage::is(Sabotage::ObeyDeposed) {
             return; // S3
         }
         let key = (order.term, order.job);
@@ -192,7 +193,7 @@ impl Node {
 
     pub(super) fn executor_duties(&mut self, now: Now) {
         let term = self.raft.term();
-        self.cancel_jobs(|t, _| t < term); // S3: a newer leader reads back from scratch
+        self.cancel_jobs(|t, _| t < term && !sabotage::is(Sabotage::ObeyDeposed)); // S3: a newer leader reads back from scratch
         self.leave_closed_requests();
         let due: Vec<_> = self
             .executor

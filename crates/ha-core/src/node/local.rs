@@ -237,7 +237,9 @@ impl Node {
             },
             timeout,
             interval: instance.spec.monitor.interval,
-            needs_grant: op == Op::Start && !instance.spec.objects.is_empty(),
+            needs_grant: !sabotage::is(Sabotage::StartWithoutGrant)
+                && op == Op::Start
+                && !instance.spec.objects.is_empty(),
             is_address_free: instance.is_address_free,
         };
         if op == Op::Probe && sabotage::is(Sabotage::SkipProbe) {

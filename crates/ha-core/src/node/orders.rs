@@ -251,7 +251,8 @@ impl Node {
             return;
         }
         let Some(record) = self.state.nodes.get(from) else { return };
-        let is_life = record.status == NodeStatus::Member
+        let is_heard = record.status == NodeStatus::Condemned && sabotage::is(Sabotage::HearTheCondemned);
+        let is_life = (record.status == NodeStatus::Member || is_heard)
             && (record.incarnation, record.session) == (Some(report.incarnation), Some(report.session));
         if !is_life {
             return;

@@ -53,6 +53,7 @@ impl Node {
                     now.boot + dwell
                 }
             };
+            let wakes_at = if sabotage::is(Sabotage::NoDwell) { now.boot } else { wakes_at };
             let Some(lead) = &mut self.lead else { return };
             if !may_return {
                 lead.power.remove(&id);

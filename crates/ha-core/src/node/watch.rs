@@ -171,7 +171,9 @@ impl Node {
             Presence::Stalled { what, age } => Some(LostReason::Stalled { what, age_ms: ms(age) }),
             Presence::Silent { for_ } => match self.daemon_gone.get(id) {
                 Some(gone) => {
-                    let grace_ends = *gone + self.config.timing.daemon_grace;
+                    let is_hasty = sabotage::is(Sabotage::NoDaemonGrace);
+                    let grace = if is_hasty { Duration::ZERO } else { self.config.timing.daemon_grace };
+                    let grace_ends = *gone + grace;
                     if now.boot >= grace_ends {
                         return Some(LostReason::DaemonGone);
                     }
@@ -202,6 +204,9 @@ impl Node {
 
     /// Before `t_lost`: somebody who still hears the node shall lead, and nobody is fenced for our deafness.
     fn hand_over_if_alone(&mut self, now: Now, id: &NodeId, position: u32) {
+        if sabotage::is(Sabotage::NoHandOver) {
+            return;
+        }
         let timing = self.config.timing;
         // One heartbeat more: another may have heard its last one later than we did, and tells of it for so long.
         let after = timing.handover_after + timing.beat;

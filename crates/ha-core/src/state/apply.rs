@@ -175,6 +175,9 @@ impl ClusterState {
         if let Some(old) = old {
             record.end(old);
         }
+        if is_same_boot && sabotage::is(Sabotage::ForgetOnRestart) {
+            self.may_run.retain(|_, m| m.node != *node);
+        }
         // A new session or boot knows nothing yet: everything is probed there (S8).
         for by_node in self.instances.values_mut() {
             by_node.remove(node);

@@ -30,7 +30,7 @@ impl ClusterState {
         }
         let old = self.parsed()?;
         why_not_nodes(old, new)
-            .or_else(|| self.why_not_resources(old, new))
+            .or_else(|| self.why_not_resources(old, new).filter(|_| !sabotage::is(Sabotage::ChangeUnderIt)))
             .or_else(|| self.why_not_paths(old, new))
     }
 

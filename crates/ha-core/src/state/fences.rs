@@ -52,7 +52,7 @@ impl ClusterState {
 
     pub(super) fn apply_fence_withdrawn(&mut self, id: FenceId) -> Result<Vec<Notice>, Void> {
         let fence = self.open_fence(id)?;
-        if fence.attempts > 0 {
+        if fence.attempts > 0 && !sabotage::is(Sabotage::WithdrawAfterOff) {
             return Err(format!("an off may have been sent to {}", fence.target)); // S18
         }
         let node = fence.target.clone();
@@ -80,8 +80,11 @@ impl ClusterState {
             .and_then(|levels| levels.first().map(ha_fencing::LevelPlan::path))
             .unwrap_or_else(|| "no device".to_owned());
         let record = self.known_node(&target)?;
-        record.status = NodeStatus::Condemned;
-        if let Some(incarnation) = incarnation {
+        let is_spared = sabotage::is(Sabotage::WithdrawAfterOff);
+        if !is_spared {
+            record.status = NodeStatus::Condemned;
+        }
+        if let Some(incarnation) = incarnation.filter(|_| !is_spared) {
             record.end(incarnation);
         }
         Ok(vec![Notice::FenceAttempt { node: target, attempt, executor: executor.clone(), path }])

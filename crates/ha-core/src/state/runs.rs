@@ -78,7 +78,8 @@ impl ClusterState {
         at: WallMs,
     ) -> Result<Vec<Notice>, Void> {
         let record = self.known_node(node)?;
-        if record.status != NodeStatus::Member
+        let is_heard = record.status == NodeStatus::Condemned && sabotage::is(Sabotage::HearTheCondemned);
+        if (record.status != NodeStatus::Member && !is_heard)
             || record.incarnation != Some(incarnation)
             || record.session != Some(session)
         {

@@ -85,7 +85,7 @@ impl ClusterState {
         if config.nodes.get(id).is_none_or(|n| n.role == Role::Witness) {
             return None;
         }
-        if config.members().count() == 1 {
+        if config.members().count() == 1 || sabotage::is(Sabotage::UntestedTakesExclusive) {
             return None;
         }
         let levels = config.levels.get(id).map(Vec::as_slice).unwrap_or_default();
@@ -114,11 +114,15 @@ impl ClusterState {
     /// Whether a later "off" of the node on the device counts, whoever reads it of those whose agent is not in doubt.
     #[must_use]
     pub fn has_evidence(&self, config: &ClusterConfig, device: &DeviceId, id: &NodeId) -> bool {
+        if sabotage::is(Sabotage::NoEvidence) {
+            return true;
+        }
+        let is_any = sabotage::is(Sabotage::EvidenceOfAnotherPath);
         let hash = config.devices.get(device).map(|d| d.path_hash);
         let Some(path) = self.path(device, id) else { return false };
         let is_believed =
             path.tests.is_empty() || path.tests.values().any(|t| t.doubt != Some(PathDoubt::Agent));
-        is_believed && path.evidence.as_ref().is_some_and(|e| Some(e.path_hash) == hash)
+        is_believed && path.evidence.as_ref().is_some_and(|e| Some(e.path_hash) == hash || is_any)
     }
 
     /// What makes an "off" count that the executor reads, or why it proves nothing (S7).

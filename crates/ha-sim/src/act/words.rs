@@ -151,7 +151,7 @@ words!(Disk {
 });
 words!(Switch {
     Sound = "sound", Dead = "dead", Slow = "slow", Failing = "failing", Blind = "blind", Mute = "mute",
-    Cycling = "cycling", Miswired = "miswired",
+    Cycling = "cycling", Vouching = "vouching", Miswired = "miswired",
     Lying = "lying",
 });
 words!(Fault {
@@ -352,6 +352,7 @@ mod tests {
             "disk n2 older",
             "drift n1 -200",
             "switch cycling",
+            "switch vouching",
             "agents hanging 3",
             "ask n1 move web @bystander",
             "ask n1 move web",

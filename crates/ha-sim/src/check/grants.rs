@@ -46,12 +46,17 @@ impl World {
         Some(("S4", format!("{owed} runs on {id} without a grant since {ms} ms; agents under way: {runs:?}")))
     }
 
-    /// S18: nothing is granted but to members, in the boot that the log knows. (The state that a node goes by is the
+    /// S18: nothing is granted but by a leader with a lease, to members, in the boot that the log knows. (The state that a node goes by is the
     /// log's: S15.) S4: a grant counts from a heartbeat that this node has heard.
     pub(crate) fn check_grants(&mut self, id: &NodeId, bodies: &[(NodeId, BeatBody)]) {
-        let Some(node) = self.hosts[id].node() else { return };
+        let host = &self.hosts[id];
+        let Some(node) = host.node() else { return };
+        let may_grant = self.has_lease(host) || self.is_out_of_time(host);
         let broken = bodies.iter().find_map(|(to, body)| {
             let boot = body.granted?;
+            if !may_grant {
+                return Some(("S18", format!("{id} grants to {to} without a lease")));
+            }
             let record = node.state().node(to);
             let is_member = record.is_some_and(|r| {
                 r.status == NodeStatus::Member && r.incarnation == Some(boot) && !r.has_ended(boot)
@@ -75,6 +80,7 @@ impl World {
         let newest = by.entry(from.clone()).or_insert((boot, sent_at));
         // Boots of a host are numbered upwards: a late word of one that is over says nothing of this one.
         *newest = (*newest).max((boot, sent_at));
+        self.note_hearing(from, to);
     }
 
     /// Whether `to` has heard a heartbeat of a boot of `from` that was sent then or later; of an older boot than the newest

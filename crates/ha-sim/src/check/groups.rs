@@ -52,7 +52,7 @@ impl World {
         let has_ended = host.ended.get(instance).is_some_and(|at| *at >= since);
         // Whom its agent calls alive, nobody can know to be dead.
         let seems = host.seems_alive.contains(instance);
-        host.running.contains(instance) || seems || (has_ended && !is_ordered_away)
+        host.is_alive(instance) || seems || (has_ended && !is_ordered_away)
     }
 
     pub(super) fn note_order(&mut self, to: &NodeId, order: &Order) {

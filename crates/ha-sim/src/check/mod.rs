@@ -9,10 +9,14 @@ mod groups;
 mod hold;
 mod members;
 mod orders;
+mod permission;
 mod power;
+mod readings;
 mod runs;
+mod said;
 mod votes;
 
+use self::readings::Readings;
 use crate::world::{S, World};
 use ha_consensus::Membership;
 use ha_core::OrderOp;
@@ -109,6 +113,26 @@ pub(crate) struct Ledger {
     pub held: BTreeMap<NodeId, BTreeSet<(NodeId, InstanceId)>>,
     /// How often an operator helped it.
     pub helped: BTreeMap<NodeId, usize>,
+    /// What switches said.
+    pub readings: Readings,
+    /// When a node was proven off by reading, until it joins or a human asks for its power.
+    pub proven_at: BTreeMap<NodeId, u64>,
+    /// Nodes to which an off was asked since their fence was decided.
+    pub offs: BTreeSet<NodeId>,
+    /// Nodes whose boot the log has condemned.
+    pub condemned: BTreeSet<NodeId>,
+    /// Since when a node has no daemon that joined.
+    pub gone_since: BTreeMap<NodeId, u64>,
+    /// Since when, and when last, one heard another.
+    pub hears: BTreeMap<(NodeId, NodeId), (u64, u64)>,
+    /// Since when the newest leader leads.
+    pub led_since: u64,
+    /// When a leader last handed over for whom.
+    pub handed_over: BTreeMap<NodeId, u64>,
+    /// The newest entry that anybody applied.
+    pub newest: u64,
+    /// The options that each instance was started with, by host.
+    pub started_as: BTreeMap<(NodeId, InstanceId), BTreeMap<String, String>>,
 }
 
 impl Ledger {
@@ -141,7 +165,7 @@ impl World {
         if std::mem::replace(&mut daemon.checked, applied) == applied {
             return None;
         }
-        let broken = self.judge_replica(id).or_else(|| self.judge_state(id));
+        let broken = self.judge_replica(id).or_else(|| self.judge_state(id)).or_else(|| self.judge_open(id));
         let nodes = &self.hosts[id].node()?.state().nodes;
         let ended = nodes.iter().flat_map(|(id, r)| r.ended.iter().map(move |i| (id.clone(), *i)));
         self.ledger.ended.extend(ended);

@@ -20,6 +20,8 @@ impl World {
         let broken = match message {
             PeerMessage::Order(order) => {
                 let broken = self.judge_permission(id, order).or_else(|| self.judge_group(id, to, order));
+                let is_start = order.op == OrderOp::Start;
+                let broken = broken.or_else(|| self.judge_untested(id, to, order).filter(|_| is_start));
                 self.note_order(to, order);
                 broken
             }
@@ -34,8 +36,12 @@ impl World {
             | PeerMessage::Admin { .. }
             | PeerMessage::AdminReply { .. }
             | PeerMessage::ReportWanted { .. }
-            | PeerMessage::AdminNotTaken { .. }
-            | PeerMessage::HandsOver { .. } => None,
+            | PeerMessage::AdminNotTaken { .. } => None,
+            PeerMessage::HandsOver { missed } => {
+                let t = self.t;
+                self.ledger.handed_over.insert(missed.clone(), t);
+                None
+            }
         };
         if let Some((rule, what)) = broken {
             self.fail(rule, what);

@@ -12,6 +12,7 @@ impl World {
     /// order itself was judged when it left.) S9: two nodes do not cut each other.
     pub(crate) fn check_off(&mut self, id: &NodeId, target: &NodeId, call: EffectId) {
         let broken = self.judge_off(id, target).or_else(|| self.judge_mutual(id, target));
+        self.ledger.offs.insert(target.clone());
         if let Some(daemon) = &mut self.host(id).daemon {
             daemon.cutting.insert(call, target.clone());
         }
@@ -58,6 +59,9 @@ impl World {
             self.ledger.told.pop_first();
         }
         self.record_said(id, &event.notice);
+        if let Some((rule, what)) = self.judge_said(id, &event.notice) {
+            self.fail(rule, what);
+        }
         self.tell(format!("    {id}: {}", event.notice.text()));
         match &event.notice {
             Notice::NodeLost { .. } => self.moment(Moment::Lost),

@@ -24,6 +24,7 @@ impl World {
                 let broken = self.judge_won(id);
                 self.ledger.leaders.insert(term, id.clone());
                 self.ledger.have_led.insert(id.clone());
+                self.ledger.led_since = self.t;
                 self.tally.leader_changes += 1;
                 broken
             }
@@ -79,10 +80,20 @@ impl World {
                     return Some(("S16", format!("{id} votes for {to} in term {term}, durable is {hard:?}")));
                 }
                 self.note_vote(id, to, term);
-                None
+                self.judge_waited(id, to)
             }
             _ => None,
         }
+    }
+
+    /// S3: who started less than a lease ago may have promised a leader, and does not vote.
+    fn judge_waited(&self, id: &NodeId, to: &NodeId) -> Broken {
+        let host = &self.hosts[id];
+        let daemon = host.daemon.as_ref()?;
+        let lease = daemon.node.config().timing.t_lease;
+        let ms = host.clock.at(self.t).since(daemon.started_at).as_millis();
+        (host.clock.at(self.t) < daemon.started_at + lease)
+            .then(|| ("S3", format!("{id} votes for {to} {ms} ms after its start")))
     }
 
     /// Nodes that have applied the same entries know the same (S15), to the last word.

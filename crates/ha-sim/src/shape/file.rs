@@ -73,16 +73,20 @@ impl Shape {
             has_second_level: false,
             is_supply_shared: false,
             holds_charge: false,
+            has_two_outlets: false,
             singles: 0,
             gather_ms: 0,
             file: Some(std::sync::Arc::new(ClusterFile::new(text, &config))),
         })
     }
 
-    /// Whether a node of a file is without power while these outlets are off.
+    /// Whether a node with more than one outlet is without power while these are off.
     #[must_use]
     pub fn is_dark(&self, node: &str, off: &BTreeSet<String>) -> bool {
-        let levels = self.file.as_ref().and_then(|f| f.levels.get(node));
+        let Some(file) = &self.file else {
+            return off.iter().filter(|o| self.at_outlet(o).is_some_and(|n| n.name == node)).count() == 2;
+        };
+        let levels = file.levels.get(node);
         levels.is_some_and(|levels| levels.iter().any(|l| !l.is_empty() && l.is_subset(off)))
     }
 }

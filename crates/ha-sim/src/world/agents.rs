@@ -235,7 +235,11 @@ impl World {
             }
             return AgentOutcome::NotRunning;
         }
-        self.host(id).seems_alive.remove(instance);
+        let t = self.t;
+        let host = self.host(id);
+        if host.seems_alive.remove(instance) && !is_running {
+            host.ended.insert(instance.clone(), t);
+        }
         if is_running { AgentOutcome::Running } else { AgentOutcome::NotRunning }
     }
 

@@ -41,12 +41,16 @@ impl World {
             self.check_off(id, &target, run.id);
             self.moment(Moment::OffAsked);
         }
+        if run.action == CallAction::On {
+            self.check_on(id, &run.target);
+        }
         let takes = match self.how_does(run.device.as_str()) {
             Switch::Sound
             | Switch::Blind
             | Switch::Mute
             | Switch::Failing
             | Switch::Cycling
+            | Switch::Vouching
             | Switch::Miswired
             | Switch::Lying => self.rng.range(2, 60),
             Switch::Dead => 1000,
@@ -131,6 +135,7 @@ impl World {
     pub(super) fn fence_ends(&mut self, id: &NodeId, number: u64) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let (effect, answer) = (call.caller.2, call.answer.clone());
+        let (outlet, action) = ((call.device.as_str().into(), call.plug.clone()), call.action);
         self.hosts.get_mut(id).and_then(|h| h.daemon.as_mut()).map(|d| d.cutting.remove(&effect));
         if answer.is_some() {
             self.calls.remove(&number);
@@ -138,6 +143,7 @@ impl World {
             call.is_over = Some(Over::TimedOut);
         }
         let outcome = answer.unwrap_or(CallOutcome::TimedOut);
+        self.note_reading(id, outlet, action, &outcome);
         self.record_call(&outcome);
         self.step(id, Input::FenceCallDone { id: effect, outcome });
     }

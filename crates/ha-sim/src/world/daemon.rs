@@ -107,7 +107,8 @@ impl World {
                 _ => {}
             }
         }
-        let kept = self.kept_writes(id);
+        let (kept, t) = (self.kept_writes(id), self.t);
+        self.ledger.gone_since.entry(id.clone()).or_insert(t);
         self.host(id).forget_daemon(kept);
         self.callers_are_gone(id);
         // Mostly its supervisor is quick; some are not, and its node is lost for it.

@@ -150,6 +150,9 @@ impl World {
             }
             Effect::RunAgent(run) => {
                 self.check_start(id, &run);
+                if let Some((rule, what)) = self.judge_run(id, &run) {
+                    self.fail(rule, what);
+                }
                 let (effect, (takes, hangs)) = (run.id, self.agent_takes(&run));
                 let is_start = run.op == ha_core::AgentOp::Start;
                 if let Some(daemon) = &mut self.host(id).daemon {

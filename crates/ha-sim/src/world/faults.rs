@@ -16,7 +16,7 @@ const START_AFTER: u64 = 100 * MS;
 pub(crate) struct Parts {
     /// Switches, by device.
     pub switches: BTreeMap<String, Switch>,
-    /// Outlets of a cluster file that are off.
+    /// Outlets that are off, of hosts with more than one.
     pub outlets_off: BTreeSet<String>,
     /// Agents, by what they run.
     pub agent_faults: BTreeMap<InstanceId, Fault>,
@@ -90,9 +90,9 @@ impl World {
         (before.unwrap_or(Fault::Sound) != how).then_some(Done::Later)
     }
 
-    /// Notes an outlet of a cluster file; true where the host's power does not change by it alone.
+    /// Notes one outlet of several; true where the host's power does not change by it alone.
     pub(super) fn is_outlet_one_of_more(&mut self, node: &str, plug: &str, action: CallAction) -> bool {
-        if self.shape.file.is_none() {
+        if self.shape.file.is_none() && !self.shape.has_two_outlets {
             return false;
         }
         match action {

@@ -113,6 +113,9 @@ impl World {
             self.tell(format!("ASK at {at}: {request:?}"));
         }
         let id = self.asked;
+        if let AdminRequest::FenceOn { node } = &request {
+            self.ledger.proven_at.remove(node);
+        }
         self.step(at, Input::Admin { id, who: "test".into(), request });
         id
     }

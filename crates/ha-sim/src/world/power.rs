@@ -39,6 +39,10 @@ impl World {
                 self.meets("switch unreachable");
                 failed("no answer")
             }
+            (None, CallAction::Status, Switch::Vouching) => {
+                self.meets("switch vouches for anything");
+                CallOutcome::Read(FenceVerdict::Off)
+            }
             (None, _, _) => failed("no such outlet"),
             (Some(_), CallAction::Off | CallAction::On, Switch::Failing | Switch::Blind) => {
                 self.meets("switch fails");
@@ -97,7 +101,12 @@ impl World {
                 self.meets("switch acts and times out");
                 self.switched(plug, CallAction::Off);
             }
-            Switch::Sound | Switch::Slow | Switch::Dead | Switch::Failing | Switch::Blind => {
+            Switch::Sound
+            | Switch::Slow
+            | Switch::Dead
+            | Switch::Failing
+            | Switch::Blind
+            | Switch::Vouching => {
                 self.switched(plug, CallAction::Off);
             }
         }

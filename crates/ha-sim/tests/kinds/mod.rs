@@ -146,6 +146,7 @@ kinds!(switch, SWITCHES, "switch", Switch, {
     Switch::Blind => "Blind",
     Switch::Mute => "Mute",
     Switch::Cycling => "Cycling",
+    Switch::Vouching => "Vouching",
     Switch::Miswired => "Miswired",
     Switch::Lying => "Lying",
 });
