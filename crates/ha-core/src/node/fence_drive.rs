@@ -22,6 +22,9 @@ use std::time::Duration;
 /// looks at what comes of it; hours later it would be a blow from nowhere.
 const ASKED_WAIT: Duration = Duration::from_secs(60);
 
+/// Why an attempt of an earlier leader is over.
+const LEFT_OVER: &str = "whoever led when it began leads no more, and nobody told what came of it";
+
 /// The leader's clock for one request.
 #[derive(Clone, Debug, Hash)]
 pub(super) struct FenceClock {
@@ -88,12 +91,17 @@ impl Node {
             if let Some(clock) = self.lead.as_mut().and_then(|l| l.fences.get_mut(&id)) {
                 clock.waits_for.clone_from(&obstacle);
             }
-            if obstacle.is_some() || is_handed_over {
-                continue;
+            let is_free = obstacle.is_none() && !is_handed_over;
+            let executor =
+                is_free.then(|| self.pick_executor(now, &record.target, record.attempts)).flatten();
+            if let Some(executor) = executor {
+                let entry = Entry::FenceAttempt { id, attempt: record.attempts + 1, executor };
+                self.propose(now, Key::Attempt(id), entry);
+            } else if self.is_left_over(now, &record) {
+                // Nothing follows it now, and for as long as it counts as under way, nobody else may be cut (L3).
+                let (attempt, why) = (record.attempts, LEFT_OVER.to_owned());
+                self.propose(now, Key::Attempt(id), Entry::FenceFailed { id, attempt, why });
             }
-            let Some(executor) = self.pick_executor(now, &record.target, record.attempts) else { continue };
-            let entry = Entry::FenceAttempt { id, attempt: record.attempts + 1, executor };
-            self.propose(now, Key::Attempt(id), entry);
         }
     }
 
@@ -112,12 +120,6 @@ impl Node {
                 | FenceReason::DaemonGone
                 | FenceReason::HeardAfterConfirmation => false,
             }
-    }
-
-    /// An executor that is lost or condemned itself reports nothing that counts.
-    fn is_at_work(&self, now: Now, executor: &NodeId) -> bool {
-        let is_here = *executor == self.setup.me || self.membership.is_present(executor, now.boot);
-        is_here && self.state.node(executor).is_some_and(|r| r.status == NodeStatus::Member)
     }
 
     /// The request was closed by another boot of the target, or by a human: an off that is still to come would cut what
@@ -173,10 +175,11 @@ impl Node {
             })
         };
         let lives = |node: &NodeId| {
+            let is_me = *node == self.setup.me;
             // What is off was heard until just before.
-            let is_off = self.state.node(node).is_some_and(|r| r.status == NodeStatus::Off);
-            let is_heard = self.membership.is_present(node, now.boot);
-            *node == self.setup.me || (is_heard && !is_off && !is_being_cut(node))
+            let is_off = !is_me && self.state.node(node).is_some_and(|r| r.status == NodeStatus::Off);
+            let is_heard = is_me || self.membership.is_present(node, now.boot);
+            is_heard && !is_off && !is_being_cut(node)
         };
         let stays = |node: &NodeId| node != target && lives(node);
         if !voters.is_voter(target) || voters.is_quorum(stays) {
@@ -210,35 +213,6 @@ impl Node {
         }
         lead.handover_at.insert(me, now.boot);
         to.is_some_and(|to| self.raft.transfer(now.boot, &to).is_ok())
-    }
-
-    /// A node that may run agents against the target: present, not the target itself; those whose test of a path
-    /// to it passed come first, this node before others, and each failed attempt moves on to the next.
-    fn pick_executor(&self, now: Now, target: &NodeId, attempts: u32) -> Option<NodeId> {
-        let me = &self.setup.me;
-        let mut candidates: Vec<NodeId> = self
-            .config
-            .nodes
-            .keys()
-            .filter(|id| *id != target)
-            .filter(|id| *id == me || self.membership.is_present(id, now.boot))
-            .filter(|id| self.state.node(id).is_some_and(|r| r.status == NodeStatus::Member))
-            .cloned()
-            .collect();
-        candidates.sort_by_key(|id| (!self.has_passed(now, id, target), id != me));
-        let passed = candidates.iter().filter(|id| self.has_passed(now, id, target)).count();
-        let pool = if passed > 0 { passed } else { candidates.len() };
-        (pool > 0).then(|| candidates[attempts as usize % pool].clone())
-    }
-
-    /// Whether the executor's newest test of some path to the target passed, and is no older than such a test may be.
-    fn has_passed(&self, now: Now, executor: &NodeId, target: &NodeId) -> bool {
-        self.state.paths.iter().any(|(device, by_node)| {
-            let test = by_node.get(target).and_then(|p| p.tests.get(executor));
-            let key = (device.clone(), target.clone(), executor.clone());
-            let is_fresh = || self.is_test_younger(now, &key, self.config.timing.path_fresh);
-            test.is_some_and(|t| t.failed.is_none()) && is_fresh()
-        })
     }
 
     /// Our attempt is in the log: the boot is condemned, now the order may leave.
@@ -341,10 +315,6 @@ impl Node {
             lead.fences.insert(id, FenceClock::wait_until(again));
         }
         self.propose(now, Key::Attempt(id), Entry::FenceFailed { id, attempt, why });
-    }
-
-    pub(super) fn executor_for(&self, now: Now, target: &NodeId) -> Option<NodeId> {
-        self.pick_executor(now, target, 0)
     }
 
     /// A boot that is over was heard. After a human's confirmation it is fenced at once; after a proof by power its

@@ -10,6 +10,7 @@ mod admin_wish;
 mod alone;
 mod beats;
 mod executor;
+mod fence_by;
 mod fence_drive;
 mod formation;
 mod hold;

@@ -2,6 +2,7 @@
 
 mod ears;
 mod evidence;
+mod left_over;
 mod reasons;
 
 use super::world::World;
