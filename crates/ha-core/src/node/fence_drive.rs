@@ -60,6 +60,7 @@ impl Node {
         }
         if let Some(lead) = &mut self.lead {
             lead.jobs.retain(|_, (_, job)| !job.is_idle(|id| self.state.fences.contains_key(id)));
+            lead.told.retain(|id, _| self.state.fences.contains_key(id));
         }
         for (id, record) in open {
             let Some(lead) = &mut self.lead else { return };
@@ -249,6 +250,9 @@ impl Node {
             return;
         }
         let Some((_, job)) = lead.jobs.remove(&report.job) else { return };
+        if let Job::Cut { id, .. } = &job {
+            *lead.told.entry(*id).or_default() += 1;
+        }
         match (job, report.result) {
             (Job::Cut { id, attempt, target: _ }, ExecResult::Cut(report)) if is_at_work => {
                 self.cut_reported(now, id, attempt, from, &report);

@@ -63,6 +63,10 @@ pub(super) struct Lead {
     /// Since when no quorum has a stream to us.
     pub cut_off: Option<BootNs>,
     pub fences: BTreeMap<FenceId, FenceClock>,
+    /// How many attempts of each open request told us that they are over.
+    pub told: BTreeMap<FenceId, u32>,
+    /// Nodes proven off all of whose attempts told us so: no agent is left that could cut them once more.
+    pub all_told: BTreeSet<NodeId>,
     pub power: BTreeMap<NodeId, PowerClock>,
     pub paths: BTreeMap<(DeviceId, NodeId, NodeId), PathClock>,
     /// For whom by whom the clocks of `paths` were looked after last, under which configuration.
@@ -100,6 +104,8 @@ impl Lead {
             stands_at: None,
             cut_off: None,
             fences: BTreeMap::new(),
+            told: BTreeMap::new(),
+            all_told: BTreeSet::new(),
             power: BTreeMap::new(),
             paths: BTreeMap::new(),
             paths_of: None,
@@ -185,9 +191,11 @@ impl Node {
         let Some(lead) = &mut self.lead else { return };
         lead.is_dirty = true;
         match &log_entry.entry {
-            Entry::FenceProven { proof, .. } | Entry::FenceConfirmed { proof, .. } => {
+            Entry::FenceProven { id, proof, .. } => {
                 lead.forget_orders(&proof.target);
+                self.proof_applied(*id, &proof.target);
             }
+            Entry::FenceConfirmed { proof } => lead.forget_orders(&proof.target),
             Entry::FenceAttempt { id, attempt, executor } => {
                 if let Some(fence) = self.state.fences.get(id) {
                     lead.forget_orders(&fence.target);

@@ -7,7 +7,7 @@ use crate::message::ExecJob;
 use crate::state::Power;
 use ha_fencing::{Attempt, level_plans};
 use ha_model::sabotage::{self, Sabotage};
-use ha_model::{BootNs, Entry, NodeId, Now};
+use ha_model::{BootNs, Entry, FenceId, NodeId, Now};
 use ha_scheduler::NodeStatus;
 
 /// The leader's clock for switching a node on.
@@ -32,6 +32,8 @@ impl Node {
         let dwell = self.config.timing.off_dwell;
         let Some(lead) = &mut self.lead else { return };
         lead.power.retain(|id, _| off.iter().any(|(o, ..)| o == id));
+        lead.all_told.retain(|id| off.iter().any(|(o, ..)| o == id));
+        let all_told = lead.all_told.clone();
         for (id, power, is_held) in off {
             let may_return = match power {
                 Power::Off { returns, .. } => returns && !is_held && !sabotage::is(Sabotage::NeverSwitchOn),
@@ -44,7 +46,7 @@ impl Node {
             let since_proof = self.life_applied.get(&id).copied().unwrap_or(now.boot);
             let wakes_at = match power {
                 // An earlier attempt that never reported may still send its off: wait until none can be alive.
-                Power::Off { attempts: 2.., .. } => {
+                Power::Off { attempts: 2.., .. } if !all_told.contains(&id) => {
                     let longest = Attempt::longest(&level_plans(&self.config, &id));
                     since_proof + dwell.max(longest + ORDER_VALID)
                 }
@@ -65,6 +67,19 @@ impl Node {
                 continue;
             }
             self.request_power_on(now, &id);
+        }
+    }
+
+    /// A node is proven off. Who reports an attempt has ended its agents before: where all told us, nothing is left that
+    /// could cut the node once more.
+    pub(super) fn proof_applied(&mut self, id: FenceId, target: &NodeId) {
+        let Some(lead) = &mut self.lead else { return };
+        let told = lead.told.remove(&id).unwrap_or(0);
+        let power = self.state.node(target).map(|r| &r.power);
+        if matches!(power, Some(Power::Off { attempts, .. }) if told >= *attempts) {
+            lead.all_told.insert(target.clone());
+        } else {
+            lead.all_told.remove(target);
         }
     }
 

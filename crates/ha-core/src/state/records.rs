@@ -98,7 +98,7 @@ pub enum Power {
         level: u32,
         /// Whether it comes back by itself.
         returns: bool,
-        /// Attempts that it took; all but the last may have left an agent behind.
+        /// Attempts that it took; each but the last that did not tell of its end may have left an agent behind.
         attempts: u32,
     },
     /// On was ordered.
