@@ -214,7 +214,7 @@ impl Attempt {
         if !over && !hopeless {
             let round = match self.phase {
                 Phase::Reading { round, .. } if sabotage::is(Sabotage::ForgetFlicker) => round,
-                _ => 0,
+                Phase::Reading { .. } | Phase::Cutting { .. } | Phase::Pausing { .. } => 0,
             };
             self.phase = Phase::Pausing { until: now + self.pause, round };
             self.pause = (self.pause * 3 / 2).min(REREAD_PAUSE_MAX);

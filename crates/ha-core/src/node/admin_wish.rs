@@ -226,7 +226,7 @@ impl Node {
         if self.state.fence_of(node).is_some() {
             return refused(format!("a fence of {node} is open already"), "look at: hactl status");
         }
-        if let Some(why) = self.why_unprovable(node) {
+        if let Some(why) = self.why_unprovable(now, node) {
             return refused(
                 format!("{node} would not be cut: {why}"),
                 format!("while it is up: hactl fence test {node}"),

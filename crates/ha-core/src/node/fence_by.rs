@@ -7,7 +7,7 @@
 use super::Node;
 use super::jobs::ORDER_VALID;
 use crate::state::FenceRecord;
-use ha_fencing::{Attempt, level_plans};
+use ha_fencing::{Attempt, DevicePlan, level_plans};
 use ha_model::{NodeId, Now};
 use ha_scheduler::NodeStatus;
 
@@ -22,9 +22,9 @@ impl Node {
         self.membership.is_present(executor, now.boot) && status == Some(NodeStatus::Member)
     }
 
-    /// A node that may run agents against the target: present, not the target itself; those whose test of a path
-    /// to it passed come first, this node before others, and each failed attempt moves on to the next.
-    pub(super) fn pick_executor(&self, now: Now, target: &NodeId, attempts: u32) -> Option<NodeId> {
+    /// Nodes that may run agents against the target: present, not the target itself. Where whoever lives is condemned, only
+    /// the leader is left. Its word is what a proof rests on anyway: it judges. So it is where nobody else's counts.
+    fn candidates(&self, now: Now, target: &NodeId) -> Vec<NodeId> {
         let me = &self.setup.me;
         let mut candidates: Vec<NodeId> = self
             .config
@@ -35,16 +35,40 @@ impl Node {
             .filter(|id| self.state.node(id).is_some_and(|r| r.status == NodeStatus::Member))
             .cloned()
             .collect();
-        candidates.sort_by_key(|id| (!self.has_passed(now, id, target), id != me));
-        let passed = candidates.iter().filter(|id| self.has_passed(now, id, target)).count();
-        let pool = if passed > 0 { passed } else { candidates.len() };
-        // Where whoever lives is condemned, only the leader is left. Its word is what a proof rests on anyway: it judges.
-        let is_last = me != target && self.is_at_work(now, me);
-        if pool > 0 {
-            Some(candidates[attempts as usize % pool].clone())
-        } else {
-            is_last.then(|| me.clone())
+        let is_believed = candidates.iter().any(|id| self.counts_word_of(id, target));
+        if !is_believed && me != target && self.is_at_work(now, me) && !candidates.contains(me) {
+            candidates.push(me.clone());
         }
+        candidates
+    }
+
+    /// Of those who may run agents against the target: those whose word of it counts come first, then those whose test of a
+    /// path to it passed, this node before others; each failed attempt moves on to the next of the best.
+    pub(super) fn pick_executor(&self, now: Now, target: &NodeId, attempts: u32) -> Option<NodeId> {
+        let rank = |id: &NodeId| (!self.counts_word_of(id, target), !self.has_passed(now, id, target));
+        let mut candidates = self.candidates(now, target);
+        candidates.sort_by_key(|id| (rank(id), *id != self.setup.me));
+        let best = candidates.first().map(rank)?;
+        let pool = candidates.iter().filter(|id| rank(id) == best).count();
+        Some(candidates[attempts as usize % pool].clone())
+    }
+
+    /// Whether some level of the target is such that an off of it counts which this node reads.
+    fn counts_word_of(&self, executor: &NodeId, target: &NodeId) -> bool {
+        level_plans(&self.config, target).iter().any(|level| {
+            let counts = |d: &DevicePlan| {
+                self.state.has_evidence(&self.config, &d.device, target)
+                    && self.state.evidence_for(&d.device, target, executor).is_ok()
+            };
+            !level.devices.is_empty() && level.devices.iter().all(counts)
+        })
+    }
+
+    /// Whether the word of some node that can run agents against the target counts.
+    pub(super) fn is_provable(&self, now: Now, target: &NodeId) -> bool {
+        let candidates = self.candidates(now, target);
+        // Nobody is there to ask: that is told elsewhere.
+        candidates.is_empty() || candidates.iter().any(|id| self.counts_word_of(id, target))
     }
 
     /// Whether the executor's newest test of some path to the target passed, and is no older than such a test may be.

@@ -86,7 +86,7 @@ impl Node {
             }
             // After a broken word an off is sent all the same: whatever helps.
             let is_last_resort = record.reason == FenceReason::HeardAfterConfirmation;
-            let unprovable = self.why_unprovable(&record.target).filter(|_| !is_last_resort);
+            let unprovable = self.why_unprovable(now, &record.target).filter(|_| !is_last_resort);
             let obstacle = unprovable.or_else(|| self.why_not_cut(now, &record.target));
             let is_handed_over = obstacle.is_none() && self.hand_over_before_own_cut(now, &record.target);
             if let Some(clock) = self.lead.as_mut().and_then(|l| l.fences.get_mut(&id)) {
@@ -138,9 +138,8 @@ impl Node {
     }
 
     /// Why an off would prove nothing: it is not even sent, because a node that boots slowly would be cut each time.
-    pub(super) fn why_unprovable(&self, target: &NodeId) -> Option<String> {
-        let is_provable = level_plans(&self.config, target).iter().any(|l| self.has_evidence_for(target, l));
-        (!is_provable).then(|| {
+    pub(super) fn why_unprovable(&self, now: Now, target: &NodeId) -> Option<String> {
+        (!self.is_provable(now, target)).then(|| {
             let why = match self.state.why_doubted(&self.config, target) {
                 Some(doubt) => format!("its last test said: {doubt}"),
                 None => "its outlets were never read on while it was up".to_owned(),

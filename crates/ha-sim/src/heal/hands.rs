@@ -6,7 +6,7 @@ use crate::world::{Host, S, World};
 use ha_consensus::Role;
 use ha_core::ClusterState;
 use ha_core::state::{NodeRecord, Power};
-use ha_fencing::level_plans;
+use ha_fencing::{DevicePlan, level_plans};
 use ha_model::{AdminRequest, ClusterConfig, NodeId};
 use ha_scheduler::NodeStatus;
 
@@ -69,7 +69,7 @@ impl World {
             ("a node is held", state.nodes.values().any(|r| r.is_held)),
             (
                 "an off would prove nothing",
-                state.fences.values().any(|f| is_unprovable(state, config, &f.target)),
+                state.fences.values().any(|f| is_unprovable(state, config, &leaders[0], &f.target)),
             ),
             ("a resource failed too often", self.has_failed_too_often(state, config)),
             ("a stop failed on a member alone", self.hosts.iter().any(is_alone)),
@@ -155,10 +155,19 @@ fn is_left_dark(state: &ClusterState, id: &NodeId) -> bool {
     }
 }
 
-/// No level of the node is such that reading it off would count.
-fn is_unprovable(state: &ClusterState, config: &ClusterConfig, id: &NodeId) -> bool {
-    let levels = level_plans(config, id);
-    !levels.iter().any(|level| {
-        !level.devices.is_empty() && level.devices.iter().all(|d| state.has_evidence(config, &d.device, id))
+/// No level of the node is such that reading it off would count, whoever of those that may run agents reads it.
+fn is_unprovable(state: &ClusterState, config: &ClusterConfig, leader: &NodeId, target: &NodeId) -> bool {
+    let is_there = |(_, r): &(&NodeId, &NodeRecord)| r.status == NodeStatus::Member;
+    let members = state.nodes.iter().filter(is_there).map(|(id, _)| id);
+    let mut executors = members.chain([leader]).filter(|id| *id != target);
+    let levels = level_plans(config, target);
+    !executors.any(|by| {
+        levels.iter().any(|level| {
+            let counts = |d: &DevicePlan| {
+                state.has_evidence(config, &d.device, target)
+                    && state.evidence_for(&d.device, target, by).is_ok()
+            };
+            !level.devices.is_empty() && level.devices.iter().all(counts)
+        })
     })
 }

@@ -2,7 +2,7 @@
 
 use super::super::world::World;
 use super::super::{S, formed};
-use ha_model::{AdminRequest, Notice};
+use ha_model::{AdminReply, AdminRequest, Notice};
 
 fn is_attempted(world: &World, node: &str) -> bool {
     world.saw(|n| matches!(n, Notice::FenceAttempt { node: of, .. } if of.as_str() == node))
@@ -60,6 +60,30 @@ fn l3_where_all_that_live_are_condemned_the_leader_cuts_by_itself() {
     world.switch_is_dead = false;
     world.run_until(60 * S, "alpha is proven off", |w| is_proven(w, "alpha"));
     world.run_until(90 * S, "alpha is back", |w| w.is_member("alpha"));
+}
+
+/// The one node that is left to run agents has called whatever outlet off: its word does not count, though another's would.
+#[test]
+fn l3_where_nobody_is_left_whose_word_counts_a_human_is_asked() {
+    let mut world = formed();
+    world.lead_by("alpha");
+    world.switch.broken_agents.insert("gamma".into());
+    world.ask_only("alpha", AdminRequest::FenceTest { node: None });
+    world.run(S);
+    world.switch.broken_agents.clear();
+    world.switch_is_dead = true;
+    world.freeze("alpha");
+    world.run_until(5 * S, "another leads", |w| !w.leaders_but(&"alpha".into()).is_empty());
+    world.run_until(5 * S, "alpha is condemned", |w| is_attempted(w, "alpha"));
+    world.thaw("alpha");
+    world.power_off("beta");
+    world.run(20 * S);
+    world.switch_is_dead = false;
+    assert_eq!(world.leader(), "gamma".into());
+    let AdminReply::Status(view) = world.ask("gamma", AdminRequest::Status) else { panic!("no status") };
+    let why = view.fences.iter().find(|f| f.node == "alpha".into()).and_then(|f| f.why.clone());
+    assert!(why.is_some_and(|w| w.contains("type: hactl fence confirm alpha")), "{:?}", view.fences);
+    assert!(!is_attempted(&world, "beta"), "{:?}", world.told());
 }
 
 #[test]
