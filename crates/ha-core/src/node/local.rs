@@ -25,6 +25,8 @@ pub(super) struct LocalInstance {
     waits_for_grant: Option<(AgentRun, BootNs)>,
     /// Looked for by ourselves, without an order: no leader is told of it before it orders something.
     is_leftover: bool,
+    /// A run with other parameters than are known now: its word counts for nothing.
+    void_run: Option<EffectId>,
 }
 
 /// What a node has of its own.
@@ -144,6 +146,7 @@ impl Node {
         if self.local.instances.get(&id).is_some_and(is_void) {
             self.local.instances.remove(&id); // the ledger knows better: it was not started in this boot
         }
+        self.look_again_if_other(&order);
         let entry = self.local.instances.entry(id.clone()).or_insert_with(|| LocalInstance {
             machine: if order.was_permitted {
                 Instance::new(id.clone(), spec, now.boot)
@@ -155,6 +158,7 @@ impl Node {
             run: None,
             waits_for_grant: None,
             is_leftover: false,
+            void_run: None,
         });
         entry.is_leftover = false;
         if order.op == OrderOp::Start {
@@ -171,6 +175,23 @@ impl Node {
             OrderOp::Stop => OrderKind::Stop,
         };
         self.instance_event(now, &id, Event::Order { order: kind, key });
+    }
+
+    /// What was looked for by an older file says nothing of what runs with other parameters: it is looked for anew.
+    fn look_again_if_other(&mut self, order: &Order) {
+        let Some(i) = self.local.instances.get_mut(&order.instance) else { return };
+        if !i.is_leftover || i.spec.runs_as(&order.spec) {
+            return;
+        }
+        match i.run {
+            None => drop(self.local.instances.remove(&order.instance)),
+            Some((effect, _)) => {
+                i.spec = order.spec.clone();
+                i.machine.set_spec(InstanceSpec::from(&order.spec));
+                i.void_run = Some(effect);
+                self.out.push(Effect::CancelAgent { id: effect });
+            }
+        }
     }
 
     /// The configuration in force is another: its times count for what runs too.
@@ -278,8 +299,12 @@ impl Node {
             (effect == id).then(|| (name.clone(), op))
         });
         let Some((name, op)) = found else { return };
+        let mut outcome = outcome;
         if let Some(i) = self.local.instances.get_mut(&name) {
             i.run = None;
+            if i.void_run.take() == Some(id) {
+                outcome = AgentOutcome::Cancelled;
+            }
         }
         let outcome = match outcome {
             AgentOutcome::Running => Outcome::Running,
@@ -376,6 +401,7 @@ impl Node {
                 waits_for_grant: None,
                 is_address_free: false,
                 is_leftover: true,
+                void_run: None,
             };
             self.local.instances.insert(id.clone(), leftover);
             let key = self.local.durable;

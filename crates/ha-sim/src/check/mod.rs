@@ -129,6 +129,8 @@ pub(crate) struct Ledger {
     pub led_since: u64,
     /// When a leader last handed over for whom.
     pub handed_over: BTreeMap<NodeId, u64>,
+    /// When a configuration came into force last.
+    pub config_at: u64,
     /// The newest entry that anybody applied.
     pub newest: u64,
     /// The options that each instance was started with, by host.

@@ -36,6 +36,12 @@ impl World {
         })
     }
 
+    /// Whether something was started here with other parameters than those of this run, which does not see it then.
+    pub(crate) fn is_another(&self, id: &NodeId, run: &AgentRun) -> bool {
+        let started_as = self.ledger.started_as.get(&(id.clone(), run.instance.clone()));
+        started_as.is_some_and(|options| *options != run.options)
+    }
+
     /// S19: what runs is looked at and stopped as what it was started as. S4: what needs a grant is told to look at it. S11: an
     /// agent waits for the end of the one before it.
     pub(crate) fn judge_run(&mut self, id: &NodeId, run: &AgentRun) -> Broken {
@@ -51,13 +57,15 @@ impl World {
         if run.op == AgentOp::Start && is_exclusive && !run.needs_grant {
             return Some(("S4", format!("{} starts on {id} without a look at the grant", run.instance)));
         }
-        let runs = host.running.contains(&run.instance);
+        let runs = host.is_alive(&run.instance);
         let key = (id.clone(), run.instance.clone());
         if run.op == AgentOp::Start && !runs {
             self.ledger.started_as.insert(key, run.options.clone());
             return None;
         }
-        let started_as = self.ledger.started_as.get(&key).filter(|_| runs)?;
+        // A daemon without its log looks for what its file names.
+        let is_look = run.op == AgentOp::Probe;
+        let started_as = self.ledger.started_as.get(&key).filter(|_| runs && !is_look)?;
         (*started_as != run.options).then(|| {
             let op = run.op;
             (

@@ -2,7 +2,7 @@
 //!
 //! Must not know: what a core made of an answer. Bound: outlets times the ways to them that a life is configured with.
 
-use super::Broken;
+use super::{Broken, MARGIN};
 use crate::world::{MS, S, World};
 use ha_core::Order;
 use ha_fencing::{CallAction, CallOutcome, IMPOSSIBLE_PLUG, LevelPlan, level_plans};
@@ -21,6 +21,8 @@ type Outlet = (DeviceId, String);
 pub(crate) struct Readings {
     /// Read on, through a way that was configured so.
     on: BTreeSet<(Outlet, [u8; 32])>,
+    /// When an executor was last told of its command to switch off.
+    off_at: BTreeMap<(NodeId, Outlet), u64>,
     /// Since when an executor was told off, of nothing else in between, and not before the last command to switch off.
     off_since: BTreeMap<(NodeId, Outlet), u64>,
     /// When an executor had last been told off twice, a settling apart.
@@ -42,7 +44,7 @@ impl World {
         &mut self,
         id: &NodeId,
         outlet: Outlet,
-        action: CallAction,
+        (action, began_at): (CallAction, u64),
         outcome: &CallOutcome,
     ) {
         let Some(device) = self.hosts[id].node().and_then(|n| n.config().devices.get(&outlet.0)) else {
@@ -56,6 +58,11 @@ impl World {
             return;
         }
         let of_it = (id.clone(), outlet.clone());
+        if action == CallAction::Off {
+            readings.off_at.insert(of_it.clone(), t);
+        } else if readings.off_at.get(&of_it).is_some_and(|off| began_at < *off) {
+            return; // asked before the command: a test
+        }
         if *outcome != CallOutcome::Read(FenceVerdict::Off) || action != CallAction::Status {
             readings.off_since.remove(&of_it);
         }
@@ -104,6 +111,10 @@ impl World {
     /// S7: what is exclusive starts where power was read on through every outlet of a whole level.
     pub(super) fn judge_untested(&self, id: &NodeId, to: &NodeId, order: &Order) -> Broken {
         let config: &ClusterConfig = self.hosts[id].node()?.config();
+        // Permitted just before another way to the switch was.
+        if self.t < self.ledger.config_at + MARGIN {
+            return None;
+        }
         let is_waived = config.waivers.contains_key(&Waiver::UnfencedMembersBlockRecovery);
         if order.spec.objects.is_empty() || config.members().count() == 1 || is_waived {
             return None;

@@ -27,6 +27,10 @@ impl World {
                 ledger.condemned.insert(node.clone());
                 None
             }
+            Notice::ConfigApplied { .. } => {
+                ledger.config_at = t;
+                None
+            }
             Notice::PathWorks { device, node } => self.judge_path(device, node),
             Notice::FenceWithdrawn { node } => {
                 ledger.readings.requested_at.remove(node);

@@ -173,6 +173,9 @@ impl World {
         if run.is_cancelled {
             return AgentOutcome::Cancelled;
         }
+        if self.is_another(id, &run.run) {
+            return AgentOutcome::NotRunning;
+        }
         if run.hangs {
             // Killed at its time-out: it may have done its work, and nobody knows.
             if own != Fault::StopHangs && self.rng.percent(50) {
@@ -208,7 +211,8 @@ impl World {
     fn look_ends(&mut self, id: &NodeId, run: &Run) -> AgentOutcome {
         let instance = &run.run.instance;
         let (own, wrong) = (self.own_fault(run), self.wrong());
-        let (is_running, is_probe) = (self.hosts[id].is_alive(instance), run.run.op == AgentOp::Probe);
+        let is_running = self.hosts[id].is_alive(instance) && !self.is_another(id, &run.run);
+        let is_probe = run.run.op == AgentOp::Probe;
         // What lives is seldom probed: by a daemon that starts again.
         let is_seldom = is_running && is_probe && matches!(self.agents, Agents::Lying(_));
         let lies = wrong == Wrong::Lies || is_seldom && self.rng.percent(30);

@@ -15,6 +15,7 @@ pub(crate) struct Call {
     device: String,
     plug: String,
     action: CallAction,
+    began_at: u64,
     /// What the switch answered; `None`: it was not asked yet.
     answer: Option<CallOutcome>,
     /// Why nobody waits for its answer any more.
@@ -68,6 +69,7 @@ impl World {
             device: run.device.to_string(),
             plug: run.plug,
             action: run.action,
+            began_at: self.t,
             answer: None,
             is_over: None,
             is_held: false,
@@ -135,7 +137,8 @@ impl World {
     pub(super) fn fence_ends(&mut self, id: &NodeId, number: u64) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let (effect, answer) = (call.caller.2, call.answer.clone());
-        let (outlet, action) = ((call.device.as_str().into(), call.plug.clone()), call.action);
+        let outlet = (call.device.as_str().into(), call.plug.clone());
+        let asked = (call.action, call.began_at);
         self.hosts.get_mut(id).and_then(|h| h.daemon.as_mut()).map(|d| d.cutting.remove(&effect));
         if answer.is_some() {
             self.calls.remove(&number);
@@ -143,7 +146,7 @@ impl World {
             call.is_over = Some(Over::TimedOut);
         }
         let outcome = answer.unwrap_or(CallOutcome::TimedOut);
-        self.note_reading(id, outlet, action, &outcome);
+        self.note_reading(id, outlet, asked, &outcome);
         self.record_call(&outcome);
         self.step(id, Input::FenceCallDone { id: effect, outcome });
     }

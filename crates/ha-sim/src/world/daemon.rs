@@ -75,6 +75,7 @@ impl World {
         }
         self.note_gone(id);
         let kept = self.kept_writes(id);
+        self.ledger.gone_since.entry(id.clone()).or_insert(t);
         let host = self.host(id);
         (host.is_on, host.off_since, host.is_frozen) = (false, t, false);
         host.running.clear();

@@ -315,7 +315,10 @@ impl Living<'_> {
                 done.map_or_else(|e| e, |_| "done".into())
             ));
         }
-        for row in rows("resources").into_iter().filter(|row| row["is_wanted"] == false) {
+        // `is_wanted` is the cluster file's wish; what an operator stopped says how it is started.
+        let is_stopped =
+            |row: &Value| row["why"].as_str().is_some_and(|w| w.contains("hactl resource start"));
+        for row in rows("resources").into_iter().filter(is_stopped) {
             let name = row["name"].as_str().unwrap_or_default();
             let done = words::ask(self.cluster, None, &["resource", "start", name]);
             self.note(&format!("started {name}: {}", done.map_or_else(|e| e, |_| "done".into())));

@@ -295,6 +295,33 @@ fn s4_a_look_for_leftovers_that_hangs_does_not_keep_them_running() {
     world.run_until(8 * S, "alpha stopped all", |w| w.owner("web").is_none() && w.owner("vip").is_none());
 }
 
+/// Without its log a node looks for what its file names. What runs with other parameters is not seen so, and is no less there.
+#[test]
+fn s17_what_was_looked_for_by_an_older_file_is_no_word_about_what_runs() {
+    let mut world = formed();
+    let starts = world.journal.len();
+    world.edit_files("/bin/web", "/bin/old");
+    world.power_off("beta");
+    world.power_off("gamma");
+    world.wipe("alpha");
+    world.restart_daemon("alpha");
+    world.run(6 * S);
+    assert_eq!(world.owner("web"), Some("alpha".into()), "nobody could know how to stop it");
+    for other in ["beta", "gamma"] {
+        world.power_on(other);
+    }
+    world.run_until(20 * S, "all take part", |w| ["alpha", "beta", "gamma"].iter().all(|n| w.is_member(n)));
+    world.run(5 * S);
+    assert_eq!(world.owner("web"), Some("alpha".into()), "{:?}", world.journal);
+    let first = world.journal.iter().skip(starts).find(|l| l.ends_with(" alpha web"));
+    assert_eq!(
+        first.map(String::as_str),
+        Some("stop alpha web"),
+        "its address was stopped: {:?}",
+        world.journal
+    );
+}
+
 #[test]
 fn s4_a_first_grant_is_no_longer_than_the_log_says() {
     let mut world = led_by("beta");

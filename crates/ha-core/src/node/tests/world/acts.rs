@@ -143,6 +143,11 @@ impl World {
         self.text = self.text.replace(from, to);
     }
 
+    /// Its disk is empty when its daemon starts next.
+    pub fn wipe(&mut self, name: &str) {
+        self.hosts.get_mut(&name.into()).unwrap().store = super::Stored::default();
+    }
+
     pub fn restart_daemon(&mut self, name: &str) {
         let id: NodeId = name.into();
         self.hosts.get_mut(&id).unwrap().node = None;

@@ -183,7 +183,11 @@ impl World {
             Effect::SaidToSelf { .. } => {}
             Effect::Beat { bodies, .. } => self.hosts.get_mut(id).unwrap().bodies = bodies,
             Effect::RunAgent(run) => {
-                let instance = run.instance.to_string();
+                let mut instance = run.instance.to_string();
+                let is_other = |started: &String| run.options.get("start").is_some_and(|c| c != started);
+                if run.op != AgentOp::Start && self.commands.get(&instance).is_some_and(is_other) {
+                    instance.push_str(" as another"); // with other parameters it is not seen, nor stopped
+                }
                 if let (AgentOp::Start, Some(command)) = (run.op, run.options.get("start")) {
                     self.commands.insert(instance.clone(), command.clone());
                 }
