@@ -35,6 +35,9 @@ impl World {
         // It is being stopped, or a daemon that was started anew looks whether it runs at all. What a stop has failed for
         // is no fault of the core's: the others cut the node.
         let is_dealt_with = |instance: &InstanceId| {
+            if self.is_unknown(id, instance) {
+                return true;
+            }
             let ends = |op| matches!(op, AgentOp::Stop | AgentOp::Probe);
             host.stops_failed.contains(instance)
                 || daemon.runs.values().any(|r| r.run.instance == *instance && ends(r.run.op))
@@ -44,6 +47,14 @@ impl World {
             daemon.runs.values().map(|r| (&r.run.instance, r.run.op, r.is_cancelled)).collect();
         let ms = (now.0 - until) / MS;
         Some(("S4", format!("{owed} runs on {id} without a grant since {ms} ms; agents under way: {runs:?}")))
+    }
+
+    /// Whether a daemon without its log knows what runs there only by a file that says something else of it.
+    fn is_unknown(&self, id: &NodeId, instance: &InstanceId) -> bool {
+        let Some(node) = self.hosts[id].node().filter(|n| n.applied().0 == 0) else { return false };
+        let known = node.config().resources.get(&instance.as_str().into());
+        let started_as = self.ledger.started_as.get(&(id.clone(), instance.clone()));
+        known.map(|r| &r.options) != started_as
     }
 
     /// S18: nothing is granted but by a leader with a lease, to members, in the boot that the log knows. (The state that a node goes by is the

@@ -48,10 +48,13 @@ impl World {
                 }
                 broken
             }
-            Notice::NodeJoined { node, .. } => {
+            Notice::NodeJoined { node, incarnation, .. } => {
                 ledger.condemned.remove(node);
                 ledger.proven_at.remove(node);
-                ledger.gone_since.remove(node);
+                // The log may tell of it when it is gone again.
+                if self.hosts.get(node).is_some_and(|h| h.daemon.is_some() && h.incarnation == *incarnation) {
+                    ledger.gone_since.remove(node);
+                }
                 None
             }
             Notice::Running { node, instance }
