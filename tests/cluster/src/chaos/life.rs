@@ -317,7 +317,7 @@ impl Living<'_> {
         }
         // `is_wanted` is the cluster file's wish; what an operator stopped says how it is started.
         let is_stopped =
-            |row: &Value| row["why"].as_str().is_some_and(|w| w.contains("hactl resource start"));
+            |row: &serde_json::Value| row["why"].as_str().is_some_and(|w| w.contains("hactl resource start"));
         for row in rows("resources").into_iter().filter(is_stopped) {
             let name = row["name"].as_str().unwrap_or_default();
             let done = words::ask(self.cluster, None, &["resource", "start", name]);
