@@ -61,7 +61,7 @@ sabotages! {
     /// A vote is not written down.
     ForgetVote = "forget-vote" breaks ["S16"];
     /// A candidate with a shorter log is voted for.
-    ShorterLogWins = "shorter-log-wins" breaks ["abort S5"];
+    ShorterLogWins = "shorter-log-wins" breaks ["S5", "abort S5"];
     /// Half of the voters are a majority: sets without a common member.
     MinorityDecides = "minority-decides" breaks ["S5"];
     /// A follower acknowledges entries before they are durable.

@@ -145,6 +145,10 @@ impl Node {
             | Entry::Expired => return,
         };
         self.life_applied.insert(node.clone(), now.boot);
+        // A life that another leader let in has a grace of its own.
+        if let (Entry::NodeJoined { .. }, Some(gone)) = (entry, self.daemon_gone.get_mut(node)) {
+            *gone = now.boot;
+        }
     }
 
     fn config_is_new(&mut self) {

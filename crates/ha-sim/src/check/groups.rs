@@ -13,7 +13,8 @@ impl World {
         let is_for_it = order.stamp.incarnation == host.incarnation && host.is_session(order.stamp.session);
         let instance = &order.instance;
         match order.op {
-            OrderOp::Start if is_for_it => {
+            // Who stood still hears late of what has ended meanwhile.
+            OrderOp::Start if is_for_it && !self.is_behind(id) => {
                 let first = self.before(instance)?;
                 let is_there = self.ran_after(to, &first, self.t.saturating_sub(TOLD_WITHIN));
                 (!is_there)
@@ -35,6 +36,13 @@ impl World {
         let since = ordered.map_or(self.t, |(_, at)| *at);
         let is_there = self.ran_after(id, &first, since.saturating_sub(TOLD_WITHIN));
         (!is_there).then(|| ("S11", format!("{instance} runs on {id} before {first}")))
+    }
+
+    /// Whether it has just gone on after it stood still, with its clock or without.
+    fn is_behind(&self, id: &NodeId) -> bool {
+        let host = &self.hosts[id];
+        let since_thaw = host.clock.at(self.t).0.saturating_sub(host.thawed_at.0);
+        self.is_out_of_time(host) || (host.thawed_at.0 > 0 && since_thaw < TOLD_WITHIN)
     }
 
     fn before(&self, instance: &InstanceId) -> Option<InstanceId> {

@@ -129,6 +129,10 @@ pub(crate) struct Ledger {
     pub led_since: u64,
     /// When a leader last handed over for whom.
     pub handed_over: BTreeMap<NodeId, u64>,
+    /// When an operator last asked for a node's power.
+    pub on_asked: BTreeMap<NodeId, u64>,
+    /// When an operator last gave his word for a node.
+    pub confirm_asked: BTreeMap<NodeId, u64>,
     /// When a configuration came into force last.
     pub config_at: u64,
     /// The newest entry that anybody applied.

@@ -7,6 +7,9 @@ use ha_model::{Evidence, LostReason, NodeId, Notice};
 /// A leader hands over for the same node once in so many times `t_lost`.
 const HANDED_OVER: u64 = 60;
 
+/// It waits for so many before it takes a node for lost that others hear, and by then the pause may be over.
+const SLACK: u64 = 5;
+
 /// Who is heard for so long without a gap was heard when a human's word was taken.
 const HEARD_FOR: u64 = 3000 * MS;
 
@@ -81,7 +84,8 @@ impl World {
         let config = self.hosts[id].node()?.config();
         let t_lost = config.timing.t_lost.as_nanos() as u64;
         let (_, leader) = self.ledger.leaders.last_key_value()?;
-        let tried = self.ledger.handed_over.get(lost).is_some_and(|at| self.t < at + t_lost * HANDED_OVER);
+        let tried =
+            self.ledger.handed_over.get(lost).is_some_and(|at| self.t < at + t_lost * (HANDED_OVER + SLACK));
         let is_new = self.ledger.led_since + HEARD_FOR > self.t;
         if tried || is_new || !self.hosts[leader].leads() {
             return None;
@@ -108,13 +112,16 @@ impl World {
     fn judge_word(&self, id: &NodeId, node: &NodeId, evidence: &Evidence) -> Broken {
         let Evidence::Confirmed { .. } = evidence else { return None };
         let t_lost = self.hosts[id].node()?.config().timing.t_lost.as_nanos() as u64;
-        let hears = |by: &&NodeId| {
-            let heard = self.ledger.hears.get(&((*by).clone(), node.clone()));
-            let is_awake = self.hosts[*by].is_awake();
-            is_awake
-                && heard.is_some_and(|(since, last)| self.t < last + t_lost / 2 && since + HEARD_FOR < self.t)
+        let asked_at = *self.ledger.confirm_asked.get(node)?;
+        let (_, leader) = self.ledger.leaders.last_key_value()?;
+        let hears = |a: &NodeId, b: &NodeId| {
+            let heard = self.ledger.hears.get(&(a.clone(), b.clone()));
+            heard.is_some_and(|(since, last)| since + t_lost / 2 < asked_at && self.t < last + t_lost / 2)
         };
-        let by = self.ledger.voters.iter().filter(|v| *v != node).find(hears)?;
+        // The leader knows whom others hear by their heartbeats.
+        let tells = |by: &&NodeId| *by == leader || hears(leader, by);
+        let voters = self.ledger.voters.iter().filter(|v| *v != node && self.hosts[*v].is_awake());
+        let by = voters.filter(tells).find(|by| hears(by, node))?;
         Some(("S7", format!("a human's word is taken for {node}, and {by} hears it")))
     }
 

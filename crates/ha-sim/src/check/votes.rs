@@ -3,9 +3,9 @@
 use super::Broken;
 use crate::scope::digest;
 use crate::world::{Host, World};
-use ha_consensus::{Body, Message};
+use ha_consensus::{Body, Message, Role};
 use ha_core::ClusterState;
-use ha_model::{Index, LogEntry, NodeId};
+use ha_model::{Index, LogEntry, NodeId, Term};
 use std::collections::BTreeMap;
 
 impl World {
@@ -80,10 +80,19 @@ impl World {
                     return Some(("S16", format!("{id} votes for {to} in term {term}, durable is {hard:?}")));
                 }
                 self.note_vote(id, to, term);
-                self.judge_waited(id, to)
+                self.judge_waited(id, to).or_else(|| self.judge_length(id, to, term))
             }
             _ => None,
         }
+    }
+
+    /// S5: a vote is for a log that is as long as the voter's. (A candidate's log does not grow while it is one.)
+    fn judge_length(&self, id: &NodeId, to: &NodeId, term: Term) -> Broken {
+        let own = self.hosts[id].node()?.votes().last_log();
+        let asks = self.hosts.get(to)?.node()?.votes();
+        let is_candidate = asks.term() == term && asks.role() == Role::Candidate;
+        (is_candidate && asks.last_log() < own)
+            .then(|| ("S5", format!("{id}, at {own:?}, votes for {to}, at {:?}", asks.last_log())))
     }
 
     /// S3: who started less than a lease ago may have promised a leader, and does not vote.

@@ -113,8 +113,15 @@ impl World {
             self.tell(format!("ASK at {at}: {request:?}"));
         }
         let id = self.asked;
-        if let AdminRequest::FenceOn { node } = &request {
-            self.ledger.proven_at.remove(node);
+        let t = self.t;
+        match &request {
+            AdminRequest::FenceOn { node } => {
+                self.ledger.on_asked.insert(node.clone(), t);
+            }
+            AdminRequest::FenceConfirm { node } => {
+                self.ledger.confirm_asked.insert(node.clone(), t);
+            }
+            _ => {}
         }
         self.step(at, Input::Admin { id, who: "test".into(), request });
         id
