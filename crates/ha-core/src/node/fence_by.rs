@@ -7,7 +7,7 @@
 use super::Node;
 use super::jobs::ORDER_VALID;
 use crate::state::FenceRecord;
-use ha_fencing::{Attempt, DevicePlan, LevelPlan, level_plans};
+use ha_fencing::{Attempt, level_plans};
 use ha_model::{NodeId, Now};
 use ha_scheduler::NodeStatus;
 
@@ -55,16 +55,9 @@ impl Node {
 
     /// Whether some level of the target is such that an off of it counts which this node reads.
     fn counts_word_of(&self, executor: &NodeId, target: &NodeId) -> bool {
-        level_plans(&self.config, target).iter().any(|level| self.counts_by(level, executor, target))
-    }
-
-    /// Whether an off of the target counts which this node reads by this level.
-    pub(super) fn counts_by(&self, level: &LevelPlan, executor: &NodeId, target: &NodeId) -> bool {
-        let counts = |d: &DevicePlan| {
-            self.state.has_evidence(&self.config, &d.device, target)
-                && self.state.evidence_for(&d.device, target, executor).is_ok()
-        };
-        !level.devices.is_empty() && level.devices.iter().all(counts)
+        level_plans(&self.config, target)
+            .iter()
+            .any(|level| self.state.counts_by(&self.config, level, executor, target))
     }
 
     /// Whether the word of some node that can run agents against the target counts.

@@ -11,7 +11,7 @@ use super::silence::Held;
 use super::warnings::About;
 use crate::message::{ExecJob, ExecReport, ExecResult};
 use crate::state::{FenceRecord, InstanceRecord};
-use ha_fencing::{Attempt, AttemptReport, Claim, LevelPlan, judge, level_plans, retry_pause};
+use ha_fencing::{Attempt, AttemptReport, Claim, judge, level_plans, retry_pause};
 use ha_model::sabotage::{self, Sabotage};
 use ha_model::{BootNs, Entry, FenceId, FenceReason, InstanceState, Level, NodeId, Now};
 use ha_scheduler::NodeStatus;
@@ -151,13 +151,6 @@ impl Node {
         })
     }
 
-    /// Levels in order, but those by which this executor cannot prove anything last: an attempt ends at the first that reads off.
-    fn levels_to_try(&self, target: &NodeId, executor: &NodeId) -> Vec<LevelPlan> {
-        let mut levels = level_plans(&self.config, target);
-        levels.sort_by_key(|l| !self.counts_by(l, executor, target));
-        levels
-    }
-
     /// Why a node cannot be cut now without ending the cluster's quorum: without one nobody would commit the proof,
     /// nor switch the node on again (L1, L3).
     pub(super) fn why_not_cut(&self, now: Now, target: &NodeId) -> Option<String> {
@@ -215,7 +208,7 @@ impl Node {
         let Some(record) = self.state.fences.get(&id).filter(|f| f.attempts == attempt).cloned() else {
             return;
         };
-        let levels = self.levels_to_try(&record.target, executor);
+        let levels = self.state.levels_to_try(&self.config, &record.target, executor);
         let deadline = now.boot + Attempt::longest(&levels) + ORDER_VALID;
         let Some(lead) = &mut self.lead else { return };
         if !lead.is_serving {
@@ -231,7 +224,7 @@ impl Node {
     /// On the strength of a lease alone: only where that rule is broken on purpose.
     pub(super) fn cut_at_once(&mut self, now: Now, target: &NodeId) {
         let Some(executor) = self.pick_executor(now, target, 0) else { return };
-        let levels = self.levels_to_try(target, &executor);
+        let levels = self.state.levels_to_try(&self.config, target, &executor);
         let job = Job::Cut { id: FenceId(u64::MAX), attempt: 0, target: target.clone() };
         self.give_job(now, &executor, target, job, ExecJob::Cut(levels));
     }

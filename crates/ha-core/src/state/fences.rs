@@ -76,7 +76,7 @@ impl ClusterState {
         let (target, incarnation) = (fence.target.clone(), fence.incarnation);
         let path = self
             .parsed()
-            .map(|c| ha_fencing::level_plans(c, &target))
+            .map(|c| self.levels_to_try(c, &target, executor))
             .and_then(|levels| levels.first().map(ha_fencing::LevelPlan::path))
             .unwrap_or_else(|| "no device".to_owned());
         let record = self.known_node(&target)?;

@@ -1,7 +1,7 @@
 //! From the replicated state to what the scheduler may know.
 
 use super::{ClusterState, NodeRecord, PathRecord, PathTestRecord};
-use ha_fencing::never_read_on;
+use ha_fencing::{DevicePlan, LevelPlan, level_plans, never_read_on};
 use ha_model::sabotage::{self, Sabotage};
 use ha_model::{
     ClusterConfig, DeviceId, FenceReason, InstanceId, InstanceState, NodeId, Origin, PathDoubt, PathEvidence,
@@ -145,6 +145,36 @@ impl ClusterState {
         path.evidence
             .as_ref()
             .ok_or_else(|| refuted().map_or_else(never, |t| format!("a test of it before said: {}", said(t))))
+    }
+
+    /// Whether an off of the target counts which this node reads by this level.
+    #[must_use]
+    pub fn counts_by(
+        &self,
+        config: &ClusterConfig,
+        level: &LevelPlan,
+        executor: &NodeId,
+        target: &NodeId,
+    ) -> bool {
+        let counts = |d: &DevicePlan| {
+            self.has_evidence(config, &d.device, target)
+                && self.evidence_for(&d.device, target, executor).is_ok()
+        };
+        !level.devices.is_empty() && level.devices.iter().all(counts)
+    }
+
+    /// Levels in order, but those by which this executor cannot prove anything last: an attempt ends at the first that reads
+    /// off.
+    #[must_use]
+    pub fn levels_to_try(
+        &self,
+        config: &ClusterConfig,
+        target: &NodeId,
+        executor: &NodeId,
+    ) -> Vec<LevelPlan> {
+        let mut levels = level_plans(config, target);
+        levels.sort_by_key(|l| !self.counts_by(config, l, executor, target));
+        levels
     }
 
     /// What a test said against the paths to a node.
