@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// Seeds of the batch that every change must pass.
-const SEEDS: u32 = 2000;
+const SEEDS: u32 = 500;
 
 /// Options of `sim`.
 #[derive(clap::Args)]

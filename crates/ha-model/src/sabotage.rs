@@ -6,8 +6,7 @@
 /// Whether this build can break rules.
 pub const IS_BUILT_IN: bool = cfg!(feature = "sabotage");
 
-/// Declares the sabotages: name, the rules of which one must be seen broken, and what is done. Without such a rule it is a
-/// fault that the product must survive: nothing may be seen broken.
+/// Declares the sabotages: name, the rules of which one must be seen broken, and what is done.
 macro_rules! sabotages {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal breaks $rules:expr;)+) => {
         /// A rule that can be broken.
@@ -26,7 +25,7 @@ macro_rules! sabotages {
                 match self { $(Sabotage::$variant => $name),+ }
             }
 
-            /// The rules of which one must be seen broken; none: nothing may be.
+            /// The rules of which one must be seen broken.
             #[must_use]
             pub fn breaks(self) -> &'static [&'static str] {
                 match self { $(Sabotage::$variant => &$rules),+ }
