@@ -26,6 +26,9 @@ pub const LIFE_MS: u64 = 125_000;
 /// The first fault comes when something runs, or would have to.
 const QUIET_MS: u64 = 5_000;
 
+/// By then a cluster has formed, and runs something.
+const FORMED_MS: u64 = 24_000;
+
 /// So many lives of a hundred begin with a node that loses its power whenever it is back.
 const BOOT_LOOPS: u64 = 5;
 
@@ -86,7 +89,8 @@ impl Schedule {
         let mut entries = vec![];
         let mut at_ms =
             if rng.percent(15) { rng.range(0, QUIET_MS) } else { QUIET_MS + rng.range(20_000, 28_000) };
-        if rng.percent(BOOT_LOOPS) && shape.nodes.len() > 1 {
+        // Not while it forms: nothing would ever run.
+        if rng.percent(BOOT_LOOPS) && shape.nodes.len() > 1 && at_ms > FORMED_MS {
             at_ms += loop_boots(rng, shape, at_ms, &mut entries);
         }
         while at_ms < LIFE_MS {
@@ -94,7 +98,7 @@ impl Schedule {
                 let again = if let Act::When(Moment::Joined, off) = &act {
                     entries.push(Entry { at_ms, act: (**off).clone() });
                     // Alone it is fenced by nobody, and would feel nothing else.
-                    if shape.nodes.len() > 1 { BOOT_LOOP } else { 0 }
+                    if shape.nodes.len() > 1 && at_ms > FORMED_MS { BOOT_LOOP } else { 0 }
                 } else {
                     1
                 };
