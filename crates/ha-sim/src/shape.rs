@@ -203,7 +203,7 @@ impl Shape {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "[[node]]\nname = \"{name}\"\nrole = \"{role}\"\nlinks = [{links}]");
             if !node.is_witness {
-                let second = self.has_two_outlets.then(|| format!(", \"{at}{SECOND}\"")).unwrap_or_default();
+                let second = if self.has_two_outlets { format!(", \"{at}{SECOND}\"") } else { String::new() };
                 outlets.push((name, format!("{name} = [\"{at}\"{second}]")));
             }
         }
