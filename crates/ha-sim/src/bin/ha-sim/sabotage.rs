@@ -73,9 +73,9 @@ pub fn one(name: &str, seeds: u64) -> ExitCode {
     };
     let first =
         FIRST.iter().find(|(n, seed)| *n == name && *seed <= seeds).map_or(1..1, |(_, at)| *at..at + 1);
-    let mut lives = batch::run(first, 1, &look).tally.seeds;
+    let mut lives = batch::run(first, 1, look).tally.seeds;
     if found.lock().is_ok_and(|found| found.is_none()) {
-        lives += batch::run(1..1 + seeds, threads(), &look).tally.seeds;
+        lives += batch::run(1..1 + seeds, threads(), look).tally.seeds;
     }
     let took = begin.elapsed().as_secs_f64();
     let should = sabotage.breaks().join(" or ");
