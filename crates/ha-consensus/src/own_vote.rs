@@ -13,7 +13,17 @@ impl<P: Clone + PartialEq + Debug> Raft<P> {
         !self.hard.no_vote
             && !self.durable.failed
             && !self.would_found_anew(self.log.last())
-            && self.membership().accepts(&self.settings.node, self.settings.store)
+            && (self.membership().accepts(&self.settings.node, self.settings.store) || self.is_needed_still())
+    }
+
+    /// A voter whose log ends the change that takes its vote, and that does not know that end as committed: nobody may know it yet,
+    /// and who has just started knows of nothing. Its log may be
+    /// the longest, and the voters elect nobody else: it stands, without a vote of its own (Ongaro, "Consensus: Bridging
+    /// Theory and Practice", 4.2.2), and leads until the change is committed.
+    fn is_needed_still(&self) -> bool {
+        let (at, _) = self.history.newest();
+        let (node, store) = (&self.settings.node, self.settings.store);
+        at > self.commit && self.history.at(self.commit).accepts(node, store)
     }
 
     /// Whether this node stands now: it may, and did not step aside just before.

@@ -242,6 +242,9 @@ impl Twin for Ours {
             match role {
                 Some(Role::Follower) => self.signs.insert(Rule::NobodyHeard),
                 Some(Role::Learner) if votes => self.signs.insert(Rule::EmptyLog),
+                Some(Role::PreCandidate | Role::Candidate | Role::Leader) if !votes => {
+                    self.signs.insert(Rule::LeftOut)
+                }
                 _ => false,
             };
         }

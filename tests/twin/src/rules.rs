@@ -39,11 +39,14 @@ pub enum Rule {
     /// A leader says at other moments what is committed, and looks where the logs agree. Who asks for votes and gets such a
     /// message, which brings no entry, follows again.
     Told,
+    /// Whom the newest members leave out, and who does not know that as committed (after a restart it knows of nothing), stands:
+    /// its log may be needed (Ongaro 2014, section 4.2.2). There members count once they are applied, and what is committed is durable.
+    LeftOut,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 10] = [
+    pub const ALL: [Rule; 11] = [
         Rule::VotersAtAppend,
         Rule::SentAgain,
         Rule::NewLeader,
@@ -54,6 +57,7 @@ impl Rule {
         Rule::PromiseLasts,
         Rule::Overtaken,
         Rule::Told,
+        Rule::LeftOut,
     ];
 
     /// What is printed.
@@ -67,6 +71,7 @@ impl Rule {
             Rule::KnownTerm => "a pre-vote is for a newer term only",
             Rule::PromiseLasts => "a promise lasts for its time",
             Rule::Overtaken => "an overtaken candidate stands again at once",
+            Rule::LeftOut => "who is left out, and does not know that as committed, stands",
             Rule::Told => "who asks is told at another moment that a leader lives",
             Rule::EmptyLog => "who has nothing does not stand where another has the log",
         }

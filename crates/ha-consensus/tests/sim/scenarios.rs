@@ -340,6 +340,37 @@ fn a_removed_leader_hands_over() {
     assert!(new != leader && commits(&mut world, new));
 }
 
+/// The leader ends a change, only the voter whose vote that takes gets to know of it, and the leader is gone.
+#[test]
+fn l1_a_voter_that_is_being_removed_leads_once_more_where_its_log_is_needed() {
+    let (mut world, leader) = formed(1, 1);
+    let set = named(&world, &[0, 1, 2], &[3]);
+    change(&mut world, leader, set).unwrap();
+    run(&mut world, 1000);
+    let set = named(&world, &[0, 1, 3], &[2]);
+    change(&mut world, leader, set).unwrap();
+    let has_begun = |world: &World, i: usize| raft(world, i).membership().outgoing.is_some();
+    let has_ended = |world: &World, i: usize| {
+        let members = raft(world, i).membership();
+        members.outgoing.is_none() && members.is_voter(&world.hosts[3].id)
+    };
+    let wait = |world: &mut World, until: &dyn Fn(&World) -> bool| {
+        while !until(world) {
+            let soon = world.t + MS / 20;
+            world.run(soon, &mut |_| {});
+        }
+    };
+    wait(&mut world, &|w| has_begun(w, 1) && has_begun(w, 3));
+    world.cut.extend([(leader, 1), (leader, 3)]);
+    wait(&mut world, &|w| has_ended(w, 2));
+    assert!(!has_ended(&world, 1) && !has_ended(&world, 3), "they know of it");
+    world.crash(leader);
+    run(&mut world, 20 * T_LOST_MS);
+    let next = world.leader().expect("two of three voters live, and hear each other");
+    assert!([1, 3].contains(&next), "{next} has no vote any more");
+    assert!(has_ended(&world, 1) && commits(&mut world, next));
+}
+
 #[test]
 fn changes_that_would_break_the_vote_are_refused() {
     let (mut world, leader) = formed(11, 1);
