@@ -143,6 +143,11 @@ impl Node {
                 );
             }
         };
+        if self.state.config.is_none() {
+            // Nothing says yet what it would be a change of: the nodes that form a cluster stay in it.
+            let why = "the cluster is just forming, with the file of its leader".to_owned();
+            return refused(why, "apply it again in a moment".to_owned());
+        }
         let why_not = self.state.why_not_config(&new).or_else(|| self.why_not_pace(&new));
         if let Some((why, help)) = why_not.or_else(|| self.why_not_yet(&new)) {
             return refused(why, help);

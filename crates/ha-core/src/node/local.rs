@@ -25,8 +25,8 @@ pub(super) struct LocalInstance {
     waits_for_grant: Option<(AgentRun, BootNs)>,
     /// Looked for by ourselves, without an order: no leader is told of it before it orders something.
     is_leftover: bool,
-    /// A run with other parameters than are known now: its word counts for nothing.
-    void_run: Option<EffectId>,
+    /// Asked of the same resource with other parameters: for when the run under way is over.
+    asked_anew: Option<Box<Order>>,
 }
 
 /// What a node has of its own.
@@ -146,7 +146,7 @@ impl Node {
         if self.local.instances.get(&id).is_some_and(is_void) {
             self.local.instances.remove(&id); // the ledger knows better: it was not started in this boot
         }
-        self.look_again_if_other(&order);
+        let Some(order) = self.unless_looked_for_otherwise(order) else { return };
         let entry = self.local.instances.entry(id.clone()).or_insert_with(|| LocalInstance {
             machine: if order.was_permitted {
                 Instance::new(id.clone(), spec, now.boot)
@@ -158,7 +158,7 @@ impl Node {
             run: None,
             waits_for_grant: None,
             is_leftover: false,
-            void_run: None,
+            asked_anew: None,
         });
         entry.is_leftover = false;
         if order.op == OrderOp::Start {
@@ -177,21 +177,19 @@ impl Node {
         self.instance_event(now, &id, Event::Order { order: kind, key });
     }
 
-    /// What was looked for by an older file says nothing of what runs with other parameters: it is looked for anew.
-    fn look_again_if_other(&mut self, order: &Order) {
-        let Some(i) = self.local.instances.get_mut(&order.instance) else { return };
+    /// What was looked for by an older file says nothing of what runs with other parameters: it is forgotten, and where a run
+    /// of it is under way (it may be a stop of what was found), the order waits for the end of that.
+    fn unless_looked_for_otherwise(&mut self, order: Order) -> Option<Order> {
+        let Some(i) = self.local.instances.get_mut(&order.instance) else { return Some(order) };
         if !i.is_leftover || i.spec.runs_as(&order.spec) {
-            return;
+            return Some(order);
         }
-        match i.run {
-            None => drop(self.local.instances.remove(&order.instance)),
-            Some((effect, _)) => {
-                i.spec = order.spec.clone();
-                i.machine.set_spec(InstanceSpec::from(&order.spec));
-                i.void_run = Some(effect);
-                self.out.push(Effect::CancelAgent { id: effect });
-            }
+        if i.run.is_some() {
+            i.asked_anew = Some(Box::new(order));
+            return None;
         }
+        self.local.instances.remove(&order.instance);
+        Some(order)
     }
 
     /// The configuration in force is another: its times count for what runs too.
@@ -299,12 +297,14 @@ impl Node {
             (effect == id).then(|| (name.clone(), op))
         });
         let Some((name, op)) = found else { return };
-        let mut outcome = outcome;
+        let mut asked_anew = None;
         if let Some(i) = self.local.instances.get_mut(&name) {
             i.run = None;
-            if i.void_run.take() == Some(id) {
-                outcome = AgentOutcome::Cancelled;
-            }
+            asked_anew = i.asked_anew.take();
+        }
+        if let Some(order) = asked_anew {
+            self.local.instances.remove(&name);
+            return self.act(now, *order);
         }
         let outcome = match outcome {
             AgentOutcome::Running => Outcome::Running,
@@ -315,13 +315,6 @@ impl Node {
             AgentOutcome::Cancelled => Outcome::Cancelled,
         };
         self.instance_event(now, &name, Event::AgentDone { op, outcome });
-        // The grant is checked after a start as well as before: a lapse meanwhile stops what was started.
-        let is_leftover = self.local.instances.get(&name).is_some_and(|i| i.is_leftover);
-        let may_be_left = is_leftover && op != Op::Stop;
-        let may_outlive = sabotage::is(Sabotage::KeepLateStart);
-        if (op == Op::Start || may_be_left) && !self.grant.holds(now.boot) && !may_outlive {
-            self.instance_event(now, &name, Event::GrantLost);
-        }
     }
 
     pub(super) fn process_exited(&mut self, now: Now, instance: &InstanceId, how: &str) {
@@ -340,20 +333,32 @@ impl Node {
             self.instance_event(now, &id, Event::MonitorDue);
         }
         self.release_waiting(now);
+        self.stop_without_grant(now);
         self.look_for_leftovers(now);
-        let has_grant = self.grant.holds(now.boot);
-        if std::mem::replace(&mut self.local.had_grant, has_grant)
-            && !has_grant
-            && !sabotage::is(Sabotage::OutliveGrant)
-        {
-            // S4: without a grant everything exclusive stops, at once and without being told.
-            self.tell_of_lost_grant();
-            let ids: Vec<_> = self.local.instances.keys().cloned().collect();
-            for id in ids {
-                self.instance_event(now, &id, Event::GrantLost);
-            }
-        }
         self.report_if_due();
+    }
+
+    /// S4: without a grant everything exclusive stops, at once and without being told: when the grant is over, or when the
+    /// first has not come in time; and whatever is found to run from then on.
+    fn stop_without_grant(&mut self, now: Now) {
+        let has_grant = self.grant.holds(now.boot);
+        let is_over = std::mem::replace(&mut self.local.had_grant, has_grant) && !has_grant;
+        let never_came = self.local.leftovers_at.is_some_and(|at| at <= now.boot);
+        let is_awaited = self.grant.until().is_none() && self.local.leftovers_at.is_some();
+        if has_grant || (is_awaited && !never_came) || sabotage::is(Sabotage::OutliveGrant) {
+            return;
+        }
+        if is_over {
+            self.tell_of_lost_grant();
+        }
+        let is_late = |i: &LocalInstance| {
+            let is_found = matches!(i.machine.state(), InstanceState::Running | InstanceState::Failed);
+            is_over || never_came || (is_found && !sabotage::is(Sabotage::KeepLateStart))
+        };
+        let late = self.local.instances.iter().filter(|(_, i)| is_late(i));
+        for id in late.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+            self.instance_event(now, &id, Event::GrantLost);
+        }
     }
 
     /// No leader hears of what stops here now: this node's own journal does.
@@ -401,7 +406,7 @@ impl Node {
                 waits_for_grant: None,
                 is_address_free: false,
                 is_leftover: true,
-                void_run: None,
+                asked_anew: None,
             };
             self.local.instances.insert(id.clone(), leftover);
             let key = self.local.durable;

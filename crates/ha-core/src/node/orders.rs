@@ -5,7 +5,7 @@ use super::Node;
 use super::lead::Key;
 use super::warnings::About;
 use crate::message::{Order, OrderOp, PeerMessage, Report};
-use crate::state::Overlay;
+use crate::state::{ClusterState, Overlay};
 use ha_model::sabotage::{self, Sabotage};
 use ha_model::{
     ClusterConfig, Entry, FenceReason, Incarnation, InstanceId, InstanceState, Level, NodeId, Now, ObjectId,
@@ -188,10 +188,13 @@ impl Node {
                 }
                 let mut order = order.clone();
                 let spec = self.config.resources.get(&ResourceId::from(order.instance.as_str()));
-                if let (true, Some(spec)) = (head.needs_permission, spec.filter(|s| !s.runs_as(&order.spec)))
+                let is_other = |s: &ResourceConfig| !s.runs_as(&order.spec);
+                let is_first_gone = || !is_first_there(&self.config, &self.state, node, &order.instance);
+                if let (true, Some(spec)) = (head.needs_permission, spec)
+                    && (is_other(spec) || is_first_gone())
                 {
-                    // A configuration came in before the permission: what was planned is not what it is now. Nothing was
-                    // started; a stop says so, and closes the permission.
+                    // A configuration came in before the permission, or the one before it in its group has ended: what was
+                    // planned is not so any more. Nothing was started; a stop says so, and closes the permission.
                     (order.op, order.spec) = (OrderOp::Stop, spec.clone());
                 }
                 if let Some((_, queued)) = lead.in_flight.get_mut(&(node.clone(), order.instance.clone())) {
@@ -336,4 +339,20 @@ impl Node {
     pub(super) fn spec_of(&self, instance: &InstanceId) -> Option<&ResourceConfig> {
         self.config.resources.get(&ResourceId::from(instance.as_str()))
     }
+}
+
+/// S11: whether what starts before an instance, in its group, runs there.
+fn is_first_there(
+    config: &ClusterConfig,
+    state: &ClusterState,
+    node: &NodeId,
+    instance: &InstanceId,
+) -> bool {
+    let id = ResourceId::from(instance.as_str());
+    let Some((_, group)) = config.group_of(&id).filter(|_| !sabotage::is(Sabotage::IgnoreOrder)) else {
+        return true;
+    };
+    let Some(first) = group.members.iter().take_while(|m| **m != id).last() else { return true };
+    let record = state.instances.get(&InstanceId::from(first.as_str())).and_then(|on| on.get(node));
+    record.is_some_and(|r| r.state() == InstanceState::Running)
 }

@@ -3,7 +3,7 @@
 
 use super::world::World;
 use super::{S, formed};
-use crate::message::PeerMessage;
+use crate::message::{OrderOp, PeerMessage};
 use ha_consensus::Body;
 use ha_model::{AdminReply, AdminRequest, NodeId, Notice};
 use std::time::Duration;
@@ -295,6 +295,22 @@ fn s4_a_look_for_leftovers_that_hangs_does_not_keep_them_running() {
     world.run_until(8 * S, "alpha stopped all", |w| w.owner("web").is_none() && w.owner("vip").is_none());
 }
 
+/// A leader has asked it what runs, and is gone before it has granted anything.
+#[test]
+fn s4_what_is_found_to_run_stops_when_no_grant_ever_comes() {
+    let mut world = led_by("beta");
+    let begin = world.journal.len();
+    world.ungranted.insert("alpha".into());
+    world.restart_daemon("alpha");
+    let asked = |w: &World| w.last_order("alpha").is_some_and(|o| o.op == OrderOp::Probe && o.was_permitted);
+    world.run_until(2 * S, "alpha is asked", asked);
+    world.run(S);
+    assert_eq!(world.owner("web"), Some("alpha".into()), "a grant may still come");
+    world.run(4 * S);
+    let stops: Vec<_> = world.journal[begin..].iter().filter(|l| l.starts_with("stop")).collect();
+    assert_eq!(stops, ["stop alpha vip", "stop alpha web"], "{:?}", world.journal);
+}
+
 /// Without its log a node looks for what its file names. What runs with other parameters is not seen so, and is no less there.
 #[test]
 fn s17_what_was_looked_for_by_an_older_file_is_no_word_about_what_runs() {
@@ -320,6 +336,52 @@ fn s17_what_was_looked_for_by_an_older_file_is_no_word_about_what_runs() {
         "its address was stopped: {:?}",
         world.journal
     );
+}
+
+/// The same, asked while the look by the older file still runs, whenever in it: its end is waited for.
+#[test]
+fn s17_a_look_by_an_older_file_that_still_runs_is_no_word_about_what_runs() {
+    for tenths in (10..32).step_by(3) {
+        let mut world = formed();
+        world.edit_files("/bin/web", "/bin/old");
+        world.power_off("beta");
+        world.power_off("gamma");
+        world.wipe("alpha");
+        let before = world.journal.len();
+        world.restart_daemon("alpha");
+        world.probe_hangs = ["web as another".to_owned()].into();
+        world.run(S / 10 * tenths);
+        world.power_on("beta");
+        world.power_on("gamma");
+        world.run(S * 32 / 10 + S / 5 - S / 10 * tenths);
+        world.probe_hangs.clear();
+        world.run_until(20 * S, "all take part", |w| {
+            ["alpha", "beta", "gamma"].iter().all(|n| w.is_member(n))
+        });
+        world.run(10 * S);
+        let first = world.journal.iter().skip(before).find(|l| l.ends_with(" web"));
+        assert_ne!(first.map(String::as_str), Some("start alpha web"), "it runs: {:?}", world.journal);
+        assert!(!world.saw(|n| matches!(n, Notice::StopFailed { .. })), "{:?}", world.told());
+    }
+}
+
+/// A leader counts from what it knows of a daemon's last death; others may have let its next life in since.
+#[test]
+fn s9_the_grace_of_a_daemon_begins_with_the_life_that_the_log_knows() {
+    let mut world = formed();
+    world.lead_by("beta");
+    world.cut(&"alpha".into(), &"gamma".into());
+    world.cut(&"beta".into(), &"gamma".into());
+    world.restart_daemon("gamma");
+    world.run(3 * S);
+    world.heal();
+    world.cut(&"alpha".into(), &"gamma".into());
+    world.run(S);
+    world.transfer(&"beta".into(), &"alpha".into());
+    world.refuse_hand_over(&"alpha".into());
+    world.run(2 * S);
+    let lost = |n: &Notice| matches!(n, Notice::NodeLost { node, .. } if *node == "gamma".into());
+    assert!(!world.saw(lost), "{:?}", world.told());
 }
 
 #[test]

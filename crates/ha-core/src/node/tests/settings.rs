@@ -35,6 +35,36 @@ fn refused(reply: &AdminReply) -> (&str, &str) {
     (why, help.as_deref().unwrap_or_default())
 }
 
+/// A start waits for its permission; what ended meanwhile was there when it was planned.
+#[test]
+fn s11_a_member_is_not_ordered_to_start_when_the_one_before_it_has_just_ended() {
+    for ms in 0..8 {
+        let mut world = formed();
+        world.ask("beta", AdminRequest::ResourceStop { resource: "web".into() });
+        world.run(S);
+        let leader = world.leader();
+        world.ask_only(leader.as_str(), AdminRequest::ResourceStart { resource: "web".into() });
+        world.run(MS * ms);
+        world.kill_process("alpha", "vip");
+        world.run_until(5 * S, "both run again", |w| w.owner("web").is_some() && w.owner("vip").is_some());
+    }
+}
+
+/// Nothing says yet what it would be a change of: a node that forms the cluster would be none of it.
+#[test]
+fn a_file_is_refused_until_the_one_that_the_cluster_forms_with_is_in_force() {
+    let mut world = World::three();
+    world.run_until(10 * S, "somebody leads", |w| w.has_leader());
+    let leader = &world.leader();
+    assert!(world.core(leader).state().config.is_none(), "the moment is over");
+    let text = World::three_text().replace("gamma", "delta");
+    let id = world.ask_only(leader.as_str(), apply(text));
+    world.run_until(10 * S, "web runs", |w| w.owner("web").is_some());
+    let reply = world.reply(leader.as_str(), id).expect("it is answered");
+    assert!(refused(&reply).0.contains("just forming"), "{reply:?}");
+    assert!(world.is_member("gamma"));
+}
+
 #[test]
 fn a_new_pause_between_checks_counts_for_what_runs() {
     let mut world = formed();

@@ -92,6 +92,8 @@ pub struct World {
     pub on_fails: u32,
     pub answer_delay: Duration,
     pub switch: Switch,
+    /// What these hear grants them nothing.
+    pub ungranted: BTreeSet<NodeId>,
     /// These get no message, though heartbeats reach them.
     pub without_stream: BTreeSet<NodeId>,
     pub stop_fails: BTreeSet<(NodeId, String)>,
@@ -143,6 +145,7 @@ impl World {
             on_fails: 0,
             answer_delay: MS * 5,
             switch: Switch::default(),
+            ungranted: BTreeSet::new(),
             without_stream: BTreeSet::new(),
             stop_fails: BTreeSet::new(),
             commands: BTreeMap::new(),

@@ -41,6 +41,10 @@ impl World {
         Self::of(CLUSTER.to_owned())
     }
 
+    pub fn three_text() -> String {
+        CLUSTER.to_owned()
+    }
+
     /// The same three nodes without a fence path, as somebody accepted.
     pub fn without_fencing() -> Self {
         let (before, rest) = CLUSTER.split_once("[[fence]]").expect("it has one");

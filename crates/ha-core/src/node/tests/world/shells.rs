@@ -3,13 +3,34 @@
 use super::{Due, MS, NODES, World};
 use crate::effect::{AgentOp, Effect};
 use crate::input::{AgentOutcome, BeatIn, Input};
-use crate::message::PeerMessage;
+use crate::message::{BeatBody, Order, OrderOp, PeerMessage};
+use crate::state::InstanceRecord;
 use ha_fencing::{CallAction, CallOutcome};
 use ha_membership::Ages;
-use ha_model::{EffectId, FenceVerdict, NodeId, SessionId};
+use ha_model::{EffectId, FenceVerdict, InstanceState, NodeId, SessionId};
 use std::time::Duration;
 
+/// Follows the name of what is asked with other parameters than it runs with.
+const AS_ANOTHER: &str = " as another";
+
+impl Due {
+    /// Whether it is the end of an agent of this instance.
+    fn is_agent_of(&self, on: &NodeId, of: SessionId, name: &str) -> bool {
+        let is_it = |instance: &String| instance.strip_suffix(AS_ANOTHER).unwrap_or(instance) == name;
+        matches!(self, Due::Agent { node, session, instance, .. } if node == on && *session == of && is_it(instance))
+    }
+}
+
 impl World {
+    /// The service is ordered to start where the log says that its address runs.
+    fn judge_order(&self, leader: &NodeId, to: &NodeId, order: &Order) {
+        if order.op == OrderOp::Start && order.instance.as_str() == "web" {
+            let state = self.hosts[leader].node.as_ref().unwrap().state();
+            let vip = state.instances.get(&"vip".into()).and_then(|on| on.get(to)).map(InstanceRecord::state);
+            assert_eq!(vip, Some(InstanceState::Running), "S11: web is ordered to start on {to} before vip");
+        }
+    }
+
     pub(super) fn send_beats(&mut self, id: &NodeId) {
         let sent_at = self.now;
         let host = &self.hosts[id];
@@ -30,7 +51,10 @@ impl World {
                     sent_at,
                     echo: host.heard.get(to).copied(),
                     ages: Ages { write, ..Ages::default() },
-                    body: body.clone(),
+                    body: BeatBody {
+                        granted: body.granted.filter(|_| !self.ungranted.contains(to)),
+                        ..body.clone()
+                    },
                 };
                 (to.clone(), beat)
             })
@@ -171,6 +195,7 @@ impl World {
             }
             Effect::Send { to, message } => {
                 if let PeerMessage::Order(order) = &*message {
+                    self.judge_order(id, &to, order);
                     self.orders.insert(to.clone(), order.clone());
                 }
                 let has_stream = ![id, &to].into_iter().any(|n| self.without_stream.contains(n));
@@ -180,13 +205,24 @@ impl World {
                     self.at(MS, Due::Message { to, from: node, message });
                 }
             }
-            Effect::SaidToSelf { .. } => {}
+            Effect::SaidToSelf { message } => {
+                if let PeerMessage::Order(order) = &*message {
+                    self.judge_order(id, id, order);
+                }
+            }
             Effect::Beat { bodies, .. } => self.hosts.get_mut(id).unwrap().bodies = bodies,
             Effect::RunAgent(run) => {
+                let is_beside =
+                    self.queue.values().any(|due| due.is_agent_of(id, session, run.instance.as_str()));
+                assert!(
+                    !is_beside,
+                    "S11: {:?} of {} on {id} beside another agent of it",
+                    run.op, run.instance
+                );
                 let mut instance = run.instance.to_string();
                 let is_other = |started: &String| run.options.get("start").is_some_and(|c| c != started);
                 if run.op != AgentOp::Start && self.commands.get(&instance).is_some_and(is_other) {
-                    instance.push_str(" as another"); // with other parameters it is not seen, nor stopped
+                    instance.push_str(AS_ANOTHER); // with other parameters it is not seen, nor stopped
                 }
                 if let (AgentOp::Start, Some(command)) = (run.op, run.options.get("start")) {
                     self.commands.insert(instance.clone(), command.clone());

@@ -47,6 +47,10 @@ impl World {
         self.hosts[name].node.as_ref().and_then(|n| n.votes().leader().cloned())
     }
 
+    pub fn has_leader(&self) -> bool {
+        !self.leaders().is_empty()
+    }
+
     pub fn leader(&self) -> NodeId {
         self.leaders().first().cloned().expect("somebody leads")
     }
