@@ -17,6 +17,8 @@ use ha_model::{AdminReply, AdminRequest, InstanceState};
 
 /// The cluster stays well for this long: shorter than the pause between two tests of a fence path.
 const CALM: u64 = 20 * S;
+/// What hung before the mending ends at its time-out: that of a stop is the longest.
+const HANGING: u64 = 25 * S;
 /// An operator's question is answered, or refused, within it: `WAIT` of `ha-core`.
 const ANSWERED: u64 = 10 * S;
 
@@ -43,8 +45,13 @@ impl World {
         // What hangs goes on by itself in the end.
         let free = self.hosts.values().map(|h| h.disk.free_at).max().unwrap_or(0);
         self.run_until(free, |_| false);
+        self.run_until(self.t + HANGING, World::hangs_nowhere);
         self.becomes_well();
         self.stays_well();
+    }
+
+    fn hangs_nowhere(&self) -> bool {
+        self.hosts.values().flat_map(|h| &h.daemon).flat_map(|d| d.runs.values()).all(|run| !run.hangs)
     }
 
     /// L1 to L4.

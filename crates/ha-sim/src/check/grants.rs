@@ -86,12 +86,18 @@ impl World {
     }
 
     /// A heartbeat of `from` was taken by `to`.
-    pub(crate) fn note_heard(&mut self, from: &NodeId, to: &NodeId, boot: Incarnation, sent_at: BootNs) {
+    pub(crate) fn note_heard(
+        &mut self,
+        (from, link): (&NodeId, u8),
+        to: &NodeId,
+        boot: Incarnation,
+        sent_at: BootNs,
+    ) {
         let by = self.ledger.heard_of.entry(to.clone()).or_default();
         let newest = by.entry(from.clone()).or_insert((boot, sent_at));
         // Boots of a host are numbered upwards: a late word of one that is over says nothing of this one.
         *newest = (*newest).max((boot, sent_at));
-        self.note_hearing(from, to);
+        self.note_hearing(from, to, link, sent_at);
     }
 
     /// Whether `to` has heard a heartbeat of a boot of `from` that was sent then or later; of an older boot than the newest

@@ -32,6 +32,9 @@ impl World {
     /// S11: what comes to run has the one before it beside it, unless that ended since it was ordered.
     pub(super) fn judge_begin(&self, id: &NodeId, instance: &InstanceId) -> Broken {
         let first = self.before(instance)?;
+        if self.ledger.ordered_behind.contains(&(id.clone(), instance.clone())) {
+            return None;
+        }
         let ordered = self.ledger.ordered.get(&(id.clone(), instance.clone()));
         let since = ordered.map_or(self.t, |(_, at)| *at);
         let is_there = self.ran_after(id, &first, since.saturating_sub(TOLD_WITHIN));
@@ -63,7 +66,13 @@ impl World {
         host.is_alive(instance) || seems || (has_ended && !is_ordered_away)
     }
 
-    pub(super) fn note_order(&mut self, to: &NodeId, order: &Order) {
+    pub(super) fn note_order(&mut self, id: &NodeId, to: &NodeId, order: &Order) {
+        let of_it = (to.clone(), order.instance.clone());
+        if self.is_behind(id) {
+            self.ledger.ordered_behind.insert(of_it);
+        } else {
+            self.ledger.ordered_behind.remove(&of_it);
+        }
         self.ledger.ordered.insert((to.clone(), order.instance.clone()), (order.op, self.t));
     }
 }

@@ -82,6 +82,8 @@ pub(crate) struct Ledger {
     pub cuts: BTreeMap<(NodeId, NodeId), CutOrder>,
     /// What was ordered last of each node, and when.
     pub ordered: BTreeMap<(NodeId, InstanceId), (OrderOp, u64)>,
+    /// What was ordered by a leader that had just stood still, and knew of nothing that had ended meanwhile.
+    pub ordered_behind: BTreeSet<(NodeId, InstanceId)>,
     /// Boots that the log says are over, or condemned.
     pub ended: BTreeSet<(NodeId, Incarnation)>,
     /// Where each instance ran last.
@@ -125,10 +127,16 @@ pub(crate) struct Ledger {
     pub gone_since: BTreeMap<NodeId, u64>,
     /// Since when, and when last, one heard another.
     pub hears: BTreeMap<(NodeId, NodeId), (u64, u64)>,
+    /// The same of each link, of heartbeats that were hardly under way: others may not count.
+    pub hears_well: BTreeMap<(NodeId, NodeId, u8), (u64, u64)>,
+    /// Whose step it is had a lease when it began.
+    pub led_into_step: bool,
     /// Since when the newest leader leads.
     pub led_since: u64,
     /// When a leader last handed over for whom.
     pub handed_over: BTreeMap<NodeId, u64>,
+    /// When each was last asked to lead.
+    pub asked_to_lead: BTreeMap<NodeId, u64>,
     /// When an operator last asked for a node's power.
     pub on_asked: BTreeMap<NodeId, u64>,
     /// When an operator last gave his word for a node.

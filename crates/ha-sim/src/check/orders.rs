@@ -22,7 +22,7 @@ impl World {
                 let broken = self.judge_permission(id, order).or_else(|| self.judge_group(id, to, order));
                 let is_start = order.op == OrderOp::Start;
                 let broken = broken.or_else(|| self.judge_untested(id, to, order).filter(|_| is_start));
-                self.note_order(to, order);
+                self.note_order(id, to, order);
                 broken
             }
             PeerMessage::ExecOrder(order) => {
@@ -40,6 +40,7 @@ impl World {
             PeerMessage::HandsOver { missed } => {
                 let t = self.t;
                 self.ledger.handed_over.insert(missed.clone(), t);
+                self.ledger.asked_to_lead.insert(to.clone(), t);
                 None
             }
         };
@@ -70,7 +71,9 @@ impl World {
         if let Some((other, _)) = self.hosts.iter().find(|(_, h)| is_newer(h)) {
             return Some(("S3", format!("{id}, of {term}, orders {what:?} of {target}, and {other} leads")));
         }
-        if !self.has_lease(host) {
+        // It may have ordered it, and then have handed over in the same step.
+        let led = self.ledger.led_into_step && node.votes().transferring().is_some();
+        if !self.has_lease(host) && !led {
             return Some(("S3", format!("{id} orders {what:?} of {target} without a lease")));
         }
         let is_open = !matches!(what, ExecJob::Cut(_)) || node.state().fence_of(target).is_some();

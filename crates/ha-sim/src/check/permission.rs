@@ -1,4 +1,4 @@
-//! What is permitted to run, and as what: S17, S19.
+//! What is permitted to run, and as what: S4, S11, S17, S19.
 
 use super::Broken;
 use crate::world::World;

@@ -59,7 +59,7 @@ impl World {
             self.ledger.told.pop_first();
         }
         self.record_said(id, &event.notice);
-        if let Some((rule, what)) = self.judge_said(id, &event.notice) {
+        if let Some((rule, what)) = self.judge_said(id, event.index, &event.notice) {
             self.fail(rule, what);
         }
         self.tell(format!("    {id}: {}", event.notice.text()));

@@ -6,7 +6,7 @@ use super::{Broken, MARGIN};
 use crate::world::{MS, S, World};
 use ha_core::Order;
 use ha_fencing::{CallAction, CallOutcome, IMPOSSIBLE_PLUG, LevelPlan, level_plans};
-use ha_model::{ClusterConfig, DeviceId, Evidence, FenceVerdict, NodeId, Waiver};
+use ha_model::{ClusterConfig, DeviceId, Evidence, FenceVerdict, Index, NodeId, Waiver};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ impl World {
             return;
         };
         let (path, settle, t) = (device.path_hash, nearly(device.off_settle), self.t);
+        let fed = self.shape.at_outlet(&outlet.1).map(|node| NodeId::from(node.name.as_str()));
         let readings = &mut self.ledger.readings;
         if outlet.1 == IMPOSSIBLE_PLUG {
             let has_vouched = matches!(outcome, CallOutcome::Read(FenceVerdict::On | FenceVerdict::Off));
@@ -66,7 +67,13 @@ impl World {
         } else if readings.off_at.get(&of_it).is_some_and(|off| began_at < *off) {
             return; // asked before the command: a test
         }
-        if *outcome != CallOutcome::Read(FenceVerdict::Off) || action != CallAction::Status {
+        // A late command of an attempt that was given up switches off once more what is off since this fence was decided.
+        let requested = fed.and_then(|node| readings.requested_at.get(&node)).copied();
+        let is_off_by_now =
+            readings.off_since.get(&of_it).is_some_and(|off| requested.is_some_and(|at| *off >= at));
+        let is_once_more = action == CallAction::Off && is_off_by_now;
+        if !is_once_more && (*outcome != CallOutcome::Read(FenceVerdict::Off) || action != CallAction::Status)
+        {
             readings.off_since.remove(&of_it);
         }
         match outcome {
@@ -100,8 +107,17 @@ impl World {
         ))
     }
 
-    /// S7: a path works where its agent knows an outlet from none.
-    pub(super) fn judge_path(&self, device: &DeviceId, target: &NodeId) -> Broken {
+    /// S7: a path works where its agent knows an outlet from none. (What an earlier leader tested may be told late.)
+    pub(super) fn judge_path(
+        &self,
+        (id, index): (&NodeId, Index),
+        device: &DeviceId,
+        target: &NodeId,
+    ) -> Broken {
+        let term = self.hosts[id].node()?.votes().term_at(index)?;
+        if self.ledger.leaders.keys().next_back().is_some_and(|newest| term < *newest) {
+            return None;
+        }
         let last = |has_vouched: bool| {
             let at = self.ledger.readings.vouched.get(&(device.clone(), has_vouched));
             at.is_some_and(|at| self.t < at + TEST_TAKES)

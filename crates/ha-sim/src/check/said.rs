@@ -1,21 +1,24 @@
-//! What the log says of nodes, in its order: S7, S9, S18.
+//! What the log says of nodes, in its order: S7, S9, S18, L5.
 
 use super::{Broken, MARGIN};
 use crate::world::{MS, World};
-use ha_model::{Evidence, LostReason, NodeId, Notice};
+use ha_model::{BootNs, Evidence, Index, LostReason, NodeId, Notice};
 
 /// A leader hands over for the same node once in so many times `t_lost`.
 const HANDED_OVER: u64 = 60;
 
+/// Who did not take over is not asked again for so many, and some.
+const UNFIT: u64 = 11;
+
 /// It waits for so many before it takes a node for lost that others hear, and by then the pause may be over.
 const SLACK: u64 = 5;
 
-/// Who is heard for so long without a gap was heard when a human's word was taken.
+/// Who hears another for so long without a gap is on terms with it, and who leads for so long has had its time to see that.
 const HEARD_FOR: u64 = 3000 * MS;
 
 impl World {
     /// At the first node that applies it.
-    pub(super) fn judge_said(&mut self, id: &NodeId, notice: &Notice) -> Broken {
+    pub(super) fn judge_said(&mut self, id: &NodeId, index: Index, notice: &Notice) -> Broken {
         let t = self.t;
         let ledger = &mut self.ledger;
         match notice {
@@ -34,7 +37,7 @@ impl World {
                 ledger.config_at = t;
                 None
             }
-            Notice::PathWorks { device, node } => self.judge_path(device, node),
+            Notice::PathWorks { device, node } => self.judge_path((id, index), device, node),
             Notice::FenceWithdrawn { node } => {
                 ledger.readings.requested_at.remove(node);
                 let is_sent = ledger.offs.remove(node);
@@ -72,11 +75,23 @@ impl World {
 
     /// S9: a host without its daemon is not lost before `daemon_grace` is over.
     fn judge_grace(&self, id: &NodeId, gone: &NodeId) -> Broken {
+        if self.net.is_cut(id, gone) {
+            return None; // nothing answers there
+        }
         let grace = self.hosts[id].node()?.config().timing.daemon_grace.as_nanos() as u64;
         let since = self.ledger.gone_since.get(gone)?;
         let ms = (self.t - since) / MS;
         (self.t + MARGIN < since + grace)
             .then(|| ("S9", format!("{gone} is lost {ms} ms after its daemon was, and its host answers")))
+    }
+
+    /// Who was asked to lead lately, or could not be because its daemon was just gone, is not asked again so soon.
+    fn was_unfit(&self, node: &NodeId, t_lost: u64) -> bool {
+        let since = self.t.saturating_sub(t_lost * UNFIT);
+        let host = &self.hosts[node];
+        let lives = |started: BootNs| host.clock.at(self.t).since(started).as_nanos() as u64;
+        let is_new = host.daemon.as_ref().is_none_or(|d| lives(d.started_at) < t_lost * UNFIT);
+        is_new || self.ledger.asked_to_lead.get(node).is_some_and(|at| *at > since)
     }
 
     /// L5: a leader that leads for long and alone misses a node has tried to hand over to a voter that hears it, before the node is lost.
@@ -90,16 +105,23 @@ impl World {
         if tried || is_new || !self.hosts[leader].leads() {
             return None;
         }
+        // A heartbeat counts where its answer takes the same link.
         let is_on_terms = |a: &NodeId, b: &NodeId| {
-            let hears = |a: &NodeId, b: &NodeId| {
-                let heard = self.ledger.hears.get(&(a.clone(), b.clone()));
-                heard.is_some_and(|(since, last)| since + HEARD_FOR < self.t && self.t < last + t_lost / 4)
-            };
-            hears(a, b) && hears(b, a)
+            (0..self.shape.links).any(|link| {
+                let hears = |a: &NodeId, b: &NodeId| {
+                    let heard = self.ledger.hears_well.get(&(a.clone(), b.clone(), link));
+                    heard
+                        .is_some_and(|(since, last)| since + HEARD_FOR < self.t && self.t < last + t_lost / 4)
+                };
+                hears(a, b) && hears(b, a)
+            })
         };
-        let voters = self.ledger.voters.iter().filter(|v| *v != leader && *v != lost);
-        let hearer = voters.clone().find(|v| {
-            let is_fit = self.hosts[*v].is_awake() && self.hosts[*v].disk.how == crate::act::Disk::Sound;
+        let mut voters = self.ledger.voters.iter().filter(|v| *v != leader && *v != lost);
+        let hearer = voters.find(|v| {
+            let is_unfit = || self.was_unfit(v, t_lost);
+            let is_fit = self.hosts[*v].is_awake()
+                && !is_unfit()
+                && self.hosts[*v].disk.how == crate::act::Disk::Sound;
             is_fit && !self.ledger.condemned.contains(*v) && is_on_terms(leader, v) && is_on_terms(v, lost)
         })?;
         Some((
@@ -126,15 +148,21 @@ impl World {
     }
 
     /// Since when `to` has heard `from` without a gap of half of `t_lost`, and when last.
-    pub(super) fn note_hearing(&mut self, from: &NodeId, to: &NodeId) {
+    pub(super) fn note_hearing(&mut self, from: &NodeId, to: &NodeId, link: u8, sent_at: BootNs) {
         let Some(t_lost) = self.hosts[to].node().map(|n| n.config().timing.t_lost.as_nanos() as u64) else {
             return;
         };
         let t = self.t;
-        let (since, last) = self.ledger.hears.entry((to.clone(), from.clone())).or_insert((t, t));
-        if t > *last + t_lost / 2 {
-            *since = t;
+        let hear = |(since, last): &mut (u64, u64)| {
+            if t > *last + t_lost / 2 {
+                *since = t;
+            }
+            *last = t;
+        };
+        hear(self.ledger.hears.entry((to.clone(), from.clone())).or_insert((t, t)));
+        let age = self.hosts[from].clock.at(t).0.saturating_sub(sent_at.0);
+        if age < t_lost / 8 {
+            hear(self.ledger.hears_well.entry((to.clone(), from.clone(), link)).or_insert((t, t)));
         }
-        *last = t;
     }
 }

@@ -3,7 +3,7 @@
 use super::Broken;
 use crate::scope::digest;
 use crate::world::{Host, World};
-use ha_consensus::{Body, Message, Role};
+use ha_consensus::{Body, LogPos, Message, Role};
 use ha_core::ClusterState;
 use ha_model::{Index, LogEntry, NodeId, Term};
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ impl World {
 
     /// Who stands still, or stood still with its clock, believes what it likes: that is what fencing is for. Where the clock
     /// ran on, the lease is over by itself.
-    pub(super) fn has_lease(&self, host: &Host) -> bool {
+    pub(crate) fn has_lease(&self, host: &Host) -> bool {
         if host.is_frozen || self.is_out_of_time(host) {
             return false;
         }
@@ -86,9 +86,13 @@ impl World {
         }
     }
 
-    /// S5: a vote is for a log that is as long as the voter's. (A candidate's log does not grow while it is one.)
+    /// S5: a vote is for a log that is as long as the voter's. (A candidate's log does not grow while it is one. What a leader
+    /// of the very term has written came after the vote: that waited to be durable.)
     fn judge_length(&self, id: &NodeId, to: &NodeId, term: Term) -> Broken {
-        let own = self.hosts[id].node()?.votes().last_log();
+        let votes = self.hosts[id].node()?.votes();
+        let of = |index: u64| votes.term_at(Index(index)).map(|term| LogPos { term, index: Index(index) });
+        let own =
+            (0..=votes.last_log().index.0).rev().find_map(|index| of(index).filter(|p| p.term < term))?;
         let asks = self.hosts.get(to)?.node()?.votes();
         let is_candidate = asks.term() == term && asks.role() == Role::Candidate;
         (is_candidate && asks.last_log() < own)

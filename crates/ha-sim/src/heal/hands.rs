@@ -6,7 +6,7 @@ use crate::world::{Host, S, World};
 use ha_consensus::Role;
 use ha_core::ClusterState;
 use ha_core::state::{NodeRecord, Power};
-use ha_fencing::{DevicePlan, level_plans};
+use ha_fencing::level_plans;
 use ha_model::{AdminRequest, ClusterConfig, NodeId};
 use ha_scheduler::NodeStatus;
 
@@ -161,13 +161,5 @@ fn is_unprovable(state: &ClusterState, config: &ClusterConfig, leader: &NodeId, 
     let members = state.nodes.iter().filter(is_there).map(|(id, _)| id);
     let mut executors = members.chain([leader]).filter(|id| *id != target);
     let levels = level_plans(config, target);
-    !executors.any(|by| {
-        levels.iter().any(|level| {
-            let counts = |d: &DevicePlan| {
-                state.has_evidence(config, &d.device, target)
-                    && state.evidence_for(&d.device, target, by).is_ok()
-            };
-            !level.devices.is_empty() && level.devices.iter().all(counts)
-        })
-    })
+    !executors.any(|by| levels.iter().any(|level| state.counts_by(config, level, by, target)))
 }

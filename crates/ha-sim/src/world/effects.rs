@@ -64,7 +64,12 @@ impl World {
         if host.is_frozen || host.is_stalled() {
             return;
         }
-        let Some(daemon) = &mut host.daemon else { return };
+        if host.daemon.is_none() {
+            return;
+        }
+        let has_lease = self.has_lease(&self.hosts[id]);
+        self.ledger.led_into_step = has_lease;
+        let Some(daemon) = &mut self.host(id).daemon else { return };
         daemon.last_step = now.boot;
         let session = daemon.session;
         let order = match &input {
@@ -77,6 +82,10 @@ impl World {
         let effects = daemon.node.step(now, input);
         if let Some((rule, what)) = order.and_then(|order| self.check_order(id, &order, &effects)) {
             self.fail(rule, what);
+        }
+        // Orders leave before anybody is told of it.
+        if effects.iter().any(|e| matches!(e, Effect::ConfigInForce(_))) {
+            self.ledger.config_at = self.t;
         }
         self.check_own_orders(id, &effects);
         for effect in effects {

@@ -349,7 +349,7 @@ impl World {
         let daemon = host.daemon.as_mut().filter(|d| [keys.0, keys.1].contains(&d.session))?;
         let heard = daemon.heard.entry((beat.from.clone(), beat.link)).or_default();
         *heard = (*heard).max(beat.sent_at);
-        self.note_heard(&beat.from, to, beat.body.incarnation, beat.sent_at);
+        self.note_heard((&beat.from, beat.link), to, beat.body.incarnation, beat.sent_at);
         Some(BeatIn { received_at, ..beat })
     }
 }
