@@ -11,6 +11,9 @@ use std::fs;
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// How long a stop here tries in vain: enough for its check to run once on a machine that stands still for a second.
+const STOP: Duration = Duration::from_secs(3);
+
 /// What the service leaves, and its options: all of them, or without `stop`.
 struct Mount {
     up: String,
@@ -104,7 +107,7 @@ async fn a_start_without_process_that_was_not_seen_to_end_and_has_no_stop_is_jud
     fs::write(&go, "").unwrap();
     assert_failed(&bench.run(Action::Probe, &mount.without_stop()).await, "its check passes");
     let mut stop = job(Action::Stop, &mount.without_stop());
-    stop.timeout = Duration::from_millis(300);
+    stop.timeout = STOP;
     assert_failed(&bench.agents.run(stop).await, "no process to end");
     fs::remove_file(&go).unwrap();
     assert_eq!(bench.run(Action::Probe, &mount.without_stop()).await, Outcome::NotRunning);
@@ -125,7 +128,7 @@ async fn what_leaves_no_process_and_has_no_stop_fails_to_start_and_to_stop() {
     for _ in 0..2 {
         assert_failed(&bench.run(Action::Probe, &options).await, "needs `stop` and `check`");
         let mut stop = job(Action::Stop, &options);
-        stop.timeout = Duration::from_millis(300);
+        stop.timeout = STOP;
         assert_failed(&bench.agents.run(stop).await, "no process to end, and its check passes");
         bench.restart();
     }
@@ -157,7 +160,7 @@ async fn a_stop_command_without_effect_is_a_failed_stop() {
     mount.stop = "true".into();
     assert_eq!(bench.run(Action::Start, &mount.all()).await, Outcome::Running);
     let mut stop = job(Action::Stop, &mount.all());
-    stop.timeout = Duration::from_millis(300);
+    stop.timeout = STOP;
     assert_failed(&bench.agents.run(stop).await, "exited with code 0, but the check still passes");
     fs::remove_file(&mount.up).unwrap();
     assert_eq!(bench.run(Action::Stop, &mount.all()).await, Outcome::NotRunning);
@@ -223,7 +226,7 @@ async fn a_start_command_that_ends_late_and_has_no_stop_is_told_and_not_called_s
     assert_eq!(bench.run(Action::Start, &options).await, Outcome::Running);
     assert_eq!(bench.events.recv().await.unwrap().instance, "web".into());
     let mut stop = job(Action::Stop, &options);
-    stop.timeout = Duration::from_millis(300);
+    stop.timeout = STOP;
     assert_failed(&bench.agents.run(stop).await, "no process to end, and its check passes");
 }
 

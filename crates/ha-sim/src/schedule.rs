@@ -110,7 +110,7 @@ impl Schedule {
             at_ms += rng.range(taste.pause_ms / 10, taste.pause_ms);
         }
         if taste.pause_ms == SLOW_MS || shape.nodes.len() == 1 {
-            entries.extend(surely(rng, shape));
+            entries.extend(surely(rng, shape, LIFE_MS));
             entries.sort_by_key(|e| e.at_ms);
         }
         Self(entries)
@@ -118,8 +118,8 @@ impl Schedule {
 }
 
 /// What changes something whatever was before: a life with few acts, or of a node alone, for which many are of nothing, has
-/// felt enough by its end.
-fn surely(rng: &mut Rng, shape: &Shape) -> Vec<Entry> {
+/// felt enough by its end, in milliseconds.
+pub(crate) fn surely(rng: &mut Rng, shape: &Shape, end_ms: u64) -> Vec<Entry> {
     let mut who = || Who::Node(rng.pick(&shape.nodes).name.clone());
     let acts = [
         (16_000, Act::PowerOn(None)),
@@ -129,7 +129,7 @@ fn surely(rng: &mut Rng, shape: &Shape) -> Vec<Entry> {
         (7_000, Act::Freeze(who())),
         (3_000, Act::PowerOff(who())),
     ];
-    acts.into_iter().map(|(before_end, act)| Entry { at_ms: LIFE_MS - before_end, act }).collect()
+    acts.into_iter().map(|(before_end, act)| Entry { at_ms: end_ms - before_end, act }).collect()
 }
 
 /// A node loses its power each time it is back, while nothing else happens (S9). How long that takes, in milliseconds.

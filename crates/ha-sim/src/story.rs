@@ -2,7 +2,7 @@
 
 use crate::check::Judged;
 use crate::rng::Rng;
-use crate::schedule::{LIFE_MS, Schedule};
+use crate::schedule::{LIFE_MS, Schedule, surely};
 use crate::shape::Shape;
 use crate::tally::Tally;
 use crate::world::{MS, Pace, S, Violation, World, forget_snapshots};
@@ -13,6 +13,9 @@ use ha_consensus::Limits;
 pub fn limits() -> Limits {
     Limits { log_tail: 16, snapshot_after: 48, log_entries: 256, ..Limits::default() }
 }
+
+/// How long the faults take that come where a life had too few.
+const ENCORE_MS: u64 = 20_000;
 
 /// What came of a life.
 #[derive(Clone, Debug)]
@@ -68,8 +71,11 @@ pub fn live_judged(seed: u64, shape: &Shape, schedule: &Schedule, pace: Pace, ju
             world.show();
         }
         world.run_until(begin + LIFE_MS * MS, |_| false);
-        world.tally.thin = u64::from(!world.ledger.is_full());
         world.mend();
+        if !world.ledger.is_full() {
+            encore(&mut world, shape);
+        }
+        world.tally.thin = u64::from(!world.ledger.is_full());
         world.check_replicas();
         if seed.is_multiple_of(3) {
             world.disturb();
@@ -89,4 +95,21 @@ pub fn live_judged(seed: u64, shape: &Shape, schedule: &Schedule, pace: Pace, ju
         hash: world.hash,
         journal: world.journal.iter().cloned().collect(),
     }
+}
+
+/// Where nothing ran when the faults came, they come once more, now that something does.
+fn encore(world: &mut World, shape: &Shape) {
+    if world.broken.is_some() {
+        return;
+    }
+    world.is_healed = false;
+    let begin = world.t;
+    let acts = surely(&mut world.rng, shape, ENCORE_MS);
+    for entry in acts {
+        world.run_until(begin + entry.at_ms * MS, |_| false);
+        world.act(&entry.act);
+        world.show();
+    }
+    world.run_until(begin + ENCORE_MS * MS, |_| false);
+    world.mend();
 }

@@ -114,12 +114,29 @@ fn a_daemon_that_was_killed_or_stopped_is_found_gone_and_comes_back_in_a_new_ses
     }
 }
 
+/// The core may have heard of another life of it meanwhile, through others.
+#[test]
+fn a_host_that_goes_on_refusing_is_told_of_again() {
+    let ca = ClusterCa::create("shop").unwrap();
+    let all = addresses(&["alpha", "beta"], 1);
+    let alpha = Setup::new("alpha", &ca, &all).start();
+    let beta = Setup::new("beta", &ca, &all).start();
+    alpha.log.wait_up("beta", 1);
+    let _setup = beta.kill();
+    for again in 1..=3 {
+        alpha.log.clear();
+        alpha.log.wait(&format!("refusal {again}"), |events| {
+            events.iter().any(|e| matches!(e, StreamEvent::PeerReset { node } if node.as_str() == "beta"))
+        });
+    }
+}
+
 #[test]
 fn a_goodbye_of_a_daemon_that_lives_on_is_no_reset() {
     let ca = ClusterCa::create("shop").unwrap();
     let all = addresses(&["alpha", "beta"], 1);
     let alpha = Setup::new("alpha", &ca, &all).start();
-    let beta = Setup::new("beta", &ca, &all).start();
+    let beta = Setup::new("beta", &ca, &all).hasty().start();
     beta.log.wait_up("alpha", 1);
     beta.log.clear(); // Before alpha listened, its host refused too.
     // alpha no longer wants beta, says so, and listens on.
@@ -136,9 +153,9 @@ fn a_dead_link_moves_the_stream_to_the_next() {
     let all = addresses(&["alpha", "beta"], 2);
     let through = fresh_address();
     let relay = TcpRelay::start(through, all[&node("beta")][0]);
-    let mut setup = Setup::new("alpha", &ca, &all);
+    let mut setup = Setup::new("alpha", &ca, &all).hasty();
     setup.peers.get_mut(&node("beta")).unwrap()[0] = through;
-    let beta = Setup::new("beta", &ca, &all).start();
+    let beta = Setup::new("beta", &ca, &all).hasty().start();
     let alpha = setup.start();
     assert_eq!(alpha.log.wait_up("beta", 1), 0);
     beta.log.wait_up("alpha", 1);

@@ -145,9 +145,9 @@ impl Node {
             | Entry::Expired => return,
         };
         self.life_applied.insert(node.clone(), now.boot);
-        // A life that another leader let in has a grace of its own.
-        if let (Entry::NodeJoined { .. }, Some(gone)) = (entry, self.daemon_gone.get_mut(node)) {
-            *gone = now.boot;
+        // A life that another leader let in has a grace of its own, from when its own daemon is gone.
+        if let Entry::NodeJoined { .. } = entry {
+            self.daemon_gone.remove(node);
         }
     }
 

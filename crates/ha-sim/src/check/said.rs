@@ -75,9 +75,6 @@ impl World {
 
     /// S9: a host without its daemon is not lost before `daemon_grace` is over.
     fn judge_grace(&self, id: &NodeId, gone: &NodeId) -> Broken {
-        if self.net.is_cut(id, gone) {
-            return None; // nothing answers there
-        }
         let grace = self.hosts[id].node()?.config().timing.daemon_grace.as_nanos() as u64;
         let since = self.ledger.gone_since.get(gone)?;
         let ms = (self.t - since) / MS;
@@ -121,7 +118,8 @@ impl World {
             let is_unfit = || self.was_unfit(v, t_lost);
             let is_fit = self.hosts[*v].is_awake()
                 && !is_unfit()
-                && self.hosts[*v].disk.how == crate::act::Disk::Sound;
+                && self.hosts[*v].disk.how == crate::act::Disk::Sound
+                && self.hosts[*v].disk.free_at + t_lost < self.t; // its log stood still until just now
             is_fit && !self.ledger.condemned.contains(*v) && is_on_terms(leader, v) && is_on_terms(v, lost)
         })?;
         Some((

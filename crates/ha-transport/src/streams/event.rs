@@ -25,7 +25,7 @@ pub enum StreamEvent {
         /// Why.
         why: Down,
     },
-    /// The peer's host answers, and refuses: no daemon listens there. Said once until the next `PeerUp`.
+    /// The peer's host answers, and refuses: no daemon listens there. Said whenever an attempt is refused.
     PeerReset {
         /// The peer.
         node: NodeId,

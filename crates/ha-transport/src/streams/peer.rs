@@ -9,7 +9,6 @@ use super::event::{Down, StreamEvent};
 use super::session::{Live, session, turn_away};
 use ha_model::NodeId;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
@@ -21,8 +20,6 @@ pub(super) struct Peer {
     live: Mutex<Slot>,
     /// One stream at a time comes up.
     turn: tokio::sync::Mutex<()>,
-    /// Whether `PeerReset` was said since the stream was last up.
-    reset_said: AtomicBool,
     /// Wakes the dialling loop from its pause.
     wake: Notify,
 }
@@ -40,7 +37,6 @@ impl Peer {
             links: Mutex::new(links),
             live: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
-            reset_said: AtomicBool::new(false),
             wake: Notify::new(),
         })
     }
@@ -117,7 +113,6 @@ impl Peer {
             }
             slot.live = Some(live);
         }
-        self.reset_said.store(false, Ordering::Relaxed);
         let up = StreamEvent::PeerUp { node: self.node.clone(), hello, link };
         inner.events.send(up).await.ok()?;
         drop(turn);
@@ -125,9 +120,7 @@ impl Peer {
     }
 
     async fn say_reset(&self, inner: &Inner) {
-        if !self.reset_said.swap(true, Ordering::Relaxed) {
-            let _ = inner.events.send(StreamEvent::PeerReset { node: self.node.clone() }).await;
-        }
+        let _ = inner.events.send(StreamEvent::PeerReset { node: self.node.clone() }).await;
     }
 
     fn is_removed(&self) -> bool {

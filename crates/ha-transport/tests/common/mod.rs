@@ -15,6 +15,16 @@ use tokio::sync::mpsc;
 
 /// Longest wait for anything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Quick to connect, and slow to call a peer silent: a test machine may stand still for a second, and what was under way
+/// on a stream that breaks is lost.
+const PATIENT: Times = Times {
+    connect: Duration::from_millis(500),
+    handshake: Duration::from_secs(10),
+    ping: Duration::from_millis(100),
+    silence: Duration::from_secs(10),
+    retry_min: Duration::from_millis(10),
+    retry_max: Duration::from_millis(300),
+};
 pub const PORT: u16 = 7411;
 pub const BEAT: Duration = Duration::from_millis(10);
 
@@ -74,12 +84,18 @@ impl Setup {
             name,
             deaf: false,
             ages: Ages::default(),
-            times: Times::from_t_lost(Duration::from_millis(600)),
+            times: PATIENT,
         }
     }
 
     pub fn session(mut self, session: u128) -> Self {
         self.session = session;
+        self
+    }
+
+    /// Calls a peer silent as soon as daemons do.
+    pub fn hasty(mut self) -> Self {
+        self.times = Times::from_t_lost(Duration::from_millis(600));
         self
     }
 
