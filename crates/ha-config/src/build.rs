@@ -75,6 +75,7 @@ fn node(raw: RawNode, position: u32, voters: &BTreeSet<String>, report: &Report<
     let config = NodeConfig {
         role: raw.role,
         links: raw.links.value.iter().map(|link| link.value).collect(),
+        watchdog: raw.watchdog,
         votes: voters.contains(&raw.name.value),
         position,
         origin: report.origin(&raw.at),

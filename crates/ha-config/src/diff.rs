@@ -134,6 +134,8 @@ fn node(old: &NodeConfig, new: &NodeConfig, fields: &mut Fields<'_>) {
     fields.compare("links", list(&old.links), list(&new.links), Consequence::NodesStay);
     let votes = |node: &NodeConfig| if node.votes { "yes" } else { "no" }.to_owned();
     fields.compare("vote", votes(old), votes(new), Consequence::NodesStay);
+    let watchdog = |node: &NodeConfig| node.watchdog.clone().unwrap_or_else(|| NOTHING.to_owned());
+    fields.compare("watchdog", watchdog(old), watchdog(new), Consequence::SafetyChanges);
 }
 
 fn device(old: &DeviceConfig, new: &DeviceConfig, fields: &mut Fields<'_>) {

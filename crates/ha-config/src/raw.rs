@@ -14,6 +14,7 @@ pub(crate) struct RawNode {
     pub at: Bytes,
     pub role: Role,
     pub links: Sp<Vec<Sp<IpAddr>>>,
+    pub watchdog: Option<String>,
 }
 
 /// One `[[fence]]`.

@@ -111,6 +111,13 @@ pub static NODE: Section = Section {
             "required",
             "the node's address on each network, in the same order for every node",
         ),
+        key(
+            "watchdog",
+            "path of a device",
+            "`/dev/…`",
+            "none",
+            "resets the host where its daemon cannot end what it has no grant for; proves nothing to others",
+        ),
     ],
 };
 
@@ -339,6 +346,7 @@ pub static TIMING: Section = Section {
         key("spawn_age_max", "time", "1ms to 1h", "derived", "see [timing](timing.md)"),
         key("startup_wait", "time", "0s to 1h", "20s", "see [timing](timing.md)"),
         key("daemon_grace", "time", "1ms to 1h", "5s", "see [timing](timing.md)"),
+        key("t_watchdog", "time", "1ms to 1h", "derived", "see [timing](timing.md)"),
         key("off_settle", "time", "0s to 1m", "1s", "see [timing](timing.md)"),
         key("off_dwell", "time", "0s to 1h", "5s", "see [timing](timing.md)"),
         key("fence_retry_min", "time", "1ms to 1h", "1s", "see [timing](timing.md)"),

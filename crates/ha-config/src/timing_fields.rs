@@ -63,6 +63,7 @@ fields! {
     spawn_age_max: ms(1), TIMING_MAX, "10 t_lost, at least 15s", "a node that could not start a process for this long counts as lost";
     startup_wait: ms(0), TIMING_MAX, "fixed", "how long a forming cluster waits for members it has not seen, before it fences those that it can prove off";
     daemon_grace: ms(1), TIMING_MAX, "fixed", "how long a host that answers may be without its daemon before it is fenced";
+    t_watchdog: ms(1), TIMING_MAX, "daemon_grace + t_grant in whole seconds, at least 10s", "a host is reset by its watchdog when nobody has written to it for this long";
     off_settle: ms(0), TIMING_MAX, "fixed", "distance of the two readings that prove power off; longer than a supply holds its charge";
     off_dwell: ms(0), TIMING_MAX, "fixed", "how long power stays off before it is switched on again";
     fence_retry_min: ms(1), TIMING_MAX, "fixed", "first pause after a failed fence attempt; it doubles";

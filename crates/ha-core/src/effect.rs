@@ -7,7 +7,7 @@ use ha_consensus::Persist;
 use ha_fencing::CallAction;
 use ha_model::{
     AdminReply, AgentName, BootNs, ClusterConfig, DeviceId, EffectId, InstanceId, LogEntry, NodeId, Notice,
-    PlanId, Term, TimelineEvent,
+    PlanId, Term, TimelineEvent, WatchdogPlan,
 };
 use ha_scheduler::{History, Snapshot};
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,13 @@ pub enum Effect {
         /// The end.
         until: BootNs,
     },
+    /// Until when the heartbeat thread may write to the watchdog, each period.
+    Pet {
+        /// The end.
+        until: BootNs,
+    },
+    /// What the watchdog is to do; answer `Input::Watchdog`.
+    Watchdog(WatchdogPlan),
     /// Run a resource agent.
     RunAgent(AgentRun),
     /// Kill a run.

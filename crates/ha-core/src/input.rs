@@ -3,7 +3,9 @@
 use crate::message::{BeatBody, PeerMessage};
 use ha_fencing::CallOutcome;
 use ha_membership::Ages;
-use ha_model::{AdminRequest, BootNs, EffectId, Incarnation, InstanceId, Level, NodeId, SessionId};
+use ha_model::{
+    AdminRequest, BootNs, EffectId, Incarnation, InstanceId, Level, NodeId, SessionId, WatchdogState,
+};
 
 /// One input of a step.
 #[derive(Clone, PartialEq, Debug)]
@@ -80,6 +82,8 @@ pub enum Input {
         /// What.
         request: AdminRequest,
     },
+    /// What became of this node's watchdog.
+    Watchdog(WatchdogState),
     /// A warning of a shell (realtime not permitted, cluster file differs …).
     Warning {
         /// How grave.

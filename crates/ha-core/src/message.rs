@@ -98,6 +98,8 @@ pub struct Report {
     pub seq: u64,
     /// Newest order acted on or passed over.
     pub acted: (Term, PlanId),
+    /// Its watchdog, where it counts down as configured.
+    pub watchdog: Option<ha_model::ArmedWatchdog>,
     /// Every instance it knows.
     pub instances: Vec<(InstanceId, Observed)>,
     /// Warnings of this node.

@@ -7,6 +7,8 @@
 
 mod grant;
 mod presence;
+mod watchdog;
 
 pub use grant::Grant;
 pub use presence::{Ages, Beat, Hears, Judgement, Membership, Presence, Sight};
+pub use watchdog::PetLimit;

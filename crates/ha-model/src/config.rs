@@ -59,6 +59,8 @@ pub struct NodeConfig {
     pub role: Role,
     /// Addresses of the node, one for each link, in the order of links.
     pub links: Vec<IpAddr>,
+    /// Device that resets the host when its daemon cannot keep what it was granted for: `/dev/watchdog`.
+    pub watchdog: Option<String>,
     /// Whether it is a voter in a newly formed cluster (their number is odd).
     pub votes: bool,
     /// Position in the file; breaks ties.

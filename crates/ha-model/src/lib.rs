@@ -14,6 +14,7 @@ pub mod sabotage;
 pub mod time;
 pub mod timing;
 pub mod utc;
+pub mod watchdog;
 mod words;
 
 pub use admin::*;
@@ -26,4 +27,5 @@ pub use ocf::OcfName;
 pub use origin::*;
 pub use time::*;
 pub use timing::*;
+pub use watchdog::*;
 pub use words::{length, moved};

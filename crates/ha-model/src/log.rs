@@ -10,6 +10,7 @@ use crate::ids::{
 };
 use crate::origin::Origin;
 use crate::time::WallMs;
+use crate::watchdog::ArmedWatchdog;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -185,6 +186,16 @@ pub enum Entry {
     /// Whatever ends by time alone has ended at the entry's time: a move that was wished until then, a failure that
     /// counted for so long.
     Expired,
+    /// A node's watchdog counts down: it told so after its device did. Void where the configuration names no such device: who
+    /// applies one without it knows that nobody counts on it any more, and may disarm it.
+    WatchdogArmed {
+        /// The node.
+        node: NodeId,
+        /// Its boot.
+        incarnation: Incarnation,
+        /// The device.
+        watchdog: ArmedWatchdog,
+    },
 }
 
 /// What a node says of one instance, with the failures it counted.

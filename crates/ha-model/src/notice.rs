@@ -5,6 +5,7 @@ use crate::fence::{Evidence, FenceReason};
 use crate::ids::{DeviceId, Incarnation, Index, InstanceId, NodeId, ResourceId, Term};
 use crate::log::{FenceMarks, LostReason};
 use crate::time::WallMs;
+use crate::watchdog::ArmedWatchdog;
 use serde::{Deserialize, Serialize};
 
 /// How much attention a notice wants.
@@ -225,6 +226,13 @@ pub enum Notice {
         /// Where.
         node: NodeId,
     },
+    /// A node's watchdog counts down.
+    WatchdogArmed {
+        /// Node.
+        node: NodeId,
+        /// Device, driver, time.
+        watchdog: ArmedWatchdog,
+    },
 }
 
 /// A notice in its place and time.
@@ -249,7 +257,8 @@ impl Notice {
             | Notice::NodeLost { .. }
             | Notice::NodeReturned { .. }
             | Notice::NodeLeft { .. }
-            | Notice::NodeHeld { .. } => "membership",
+            | Notice::NodeHeld { .. }
+            | Notice::WatchdogArmed { .. } => "membership",
             Notice::FenceRequested { .. }
             | Notice::FenceWithdrawn { .. }
             | Notice::FenceAttempt { .. }
@@ -304,7 +313,8 @@ impl Notice {
             | Notice::Stopped { .. }
             | Notice::Asked { .. }
             | Notice::MoveEnded { .. }
-            | Notice::FailuresExpired { .. } => Level::Info,
+            | Notice::FailuresExpired { .. }
+            | Notice::WatchdogArmed { .. } => Level::Info,
         }
     }
 
@@ -386,6 +396,12 @@ impl Notice {
             Notice::MoveEnded { resource, to } => format!("the move of {resource} to {to} has ended"),
             Notice::FailuresExpired { resource, node } => {
                 format!("failures of {resource} on {node} no longer count")
+            }
+            Notice::WatchdogArmed { node, watchdog: ArmedWatchdog { device, identity, timeout_ms } } => {
+                let s = timeout_ms / 1000;
+                format!(
+                    "{node}: its watchdog {device} ({identity}) resets it after {s} s without a sign of life"
+                )
             }
         }
     }

@@ -127,6 +127,12 @@ sabotages! {
     ConfirmWhileHeard = "confirm-while-heard" breaks ["S7"];
     /// Executors obey a leader that was deposed.
     ObeyDeposed = "obey-deposed" breaks ["S3"];
+    /// A watchdog is written to without a grant, whatever runs on.
+    PetForEver = "pet-for-ever" breaks ["S4"];
+    /// A watchdog is written to although the core stands still.
+    PetTheDead = "pet-the-dead" breaks ["S4"];
+    /// A watchdog is disarmed before the log says that nobody counts on it.
+    DisarmUnasked = "disarm-unasked" breaks ["S7"];
     /// The log is never compacted, and takes whatever comes.
     NeverCompact = "never-compact" breaks ["S13"];
     /// The planner panics while a node is lost, and its panic stops what runs.

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// age that heartbeats carry reaches this on a healthy host, too. Fixed: no key of the cluster file changes it.
 pub const CANARY_PERIOD: Duration = Duration::from_secs(2);
 
+/// Watchdogs count down from this at least: a host is not reset for a disk that is slow for once.
+const WATCHDOG_MIN: Duration = Duration::from_secs(10);
+
 /// A named pace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Profile {
@@ -66,6 +69,8 @@ pub struct Timing {
     pub startup_wait: Duration,
     /// How long a host that answers may be without its daemon before it is fenced.
     pub daemon_grace: Duration,
+    /// A host whose watchdog nobody writes to for this long is reset by it. Whole seconds.
+    pub t_watchdog: Duration,
     /// Distance between the two readings that prove power off.
     pub off_settle: Duration,
     /// How long power stays off before it is switched on again.
@@ -118,6 +123,7 @@ impl Timing {
             spawn_age_max: (t_lost * 10).max(Duration::from_secs(15)),
             startup_wait: Duration::from_secs(20),
             daemon_grace: Duration::from_secs(5),
+            t_watchdog: Duration::ZERO,
             off_settle: Duration::from_secs(1),
             off_dwell: Duration::from_secs(5),
             fence_retry_min: Duration::from_secs(1),
@@ -125,6 +131,15 @@ impl Timing {
             path_test: Duration::from_secs(120),
             path_fresh: Duration::from_secs(300),
         }
+        .with_watchdog()
+    }
+
+    /// The same with the time of watchdogs derived anew, after others were replaced.
+    #[must_use]
+    pub fn with_watchdog(self) -> Self {
+        let longest = (self.daemon_grace + self.t_grant).max(WATCHDOG_MIN);
+        let seconds = longest.as_secs() + u64::from(longest.subsec_nanos() > 0);
+        Self { t_watchdog: Duration::from_secs(seconds), ..self }
     }
 
     /// Every inequality that does not hold; empty when the table is sound.
@@ -238,6 +253,13 @@ impl Timing {
                 self.daemon_grace,
             ),
             at_most(
+                "t_watchdog >= daemon_grace + t_grant",
+                "a host would be reset while its daemon is being restarted",
+                "timing.t_watchdog",
+                self.daemon_grace + self.t_grant,
+                self.t_watchdog,
+            ),
+            at_most(
                 "fence_retry_min <= fence_retry_max",
                 "the pause between attempts only grows",
                 "timing.fence_retry_max",
@@ -300,6 +322,7 @@ mod tests {
             ("timing.write_age_max", Timing { write_age_max: Duration::from_millis(999), ..base }),
             ("timing.spawn_age_max", Timing { spawn_age_max: Duration::from_millis(4999), ..base }),
             ("timing.daemon_grace", Timing { daemon_grace: Duration::from_millis(999), ..base }),
+            ("timing.t_watchdog", Timing { t_watchdog: Duration::from_millis(7999), ..base }),
             ("timing.fence_retry_max", Timing { fence_retry_max: Duration::from_millis(999), ..base }),
             ("timing.path_fresh", Timing { path_fresh: s(239), ..base }),
             ("timing.off_settle", Timing { off_settle: s(61), ..base }),

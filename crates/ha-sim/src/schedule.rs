@@ -38,6 +38,9 @@ const LAGGARDS: u64 = 5;
 /// The longest pause between two acts, of the lives with the fewest.
 const SLOW_MS: u64 = 8_000;
 
+/// So many lives of a hundred with watchdogs have a node that nobody can cut, and that cannot stop what it runs.
+const RESISTING: u64 = 40;
+
 /// A node that loses its power whenever somebody has joined, so many times.
 const BOOT_LOOP: usize = 6;
 
@@ -111,8 +114,11 @@ impl Schedule {
         }
         if taste.pause_ms == SLOW_MS || shape.nodes.len() == 1 {
             entries.extend(surely(rng, shape, LIFE_MS));
-            entries.sort_by_key(|e| e.at_ms);
         }
+        if shape.has_watchdogs && rng.percent(RESISTING) {
+            entries.extend(resist(rng, shape));
+        }
+        entries.sort_by_key(|e| e.at_ms);
         Self(entries)
     }
 }
@@ -130,6 +136,19 @@ pub(crate) fn surely(rng: &mut Rng, shape: &Shape, end_ms: u64) -> Vec<Entry> {
         (3_000, Act::PowerOff(who())),
     ];
     acts.into_iter().map(|(before_end, act)| Entry { at_ms: end_ms - before_end, act }).collect()
+}
+
+/// An owner is alone, nobody can cut it, and what it runs does not stop: its watchdog is what is left.
+fn resist(rng: &mut Rng, shape: &Shape) -> Vec<Entry> {
+    let instance = rng.pick(&shape.instances()[1..]).clone();
+    let at_ms = rng.range(FORMED_MS, LIFE_MS - 30_000);
+    let acts = [
+        (0, Act::Agent(instance.clone(), Fault::StopHangs)),
+        (0, Act::Switch(Switch::Dead)),
+        (0, Act::Cut(Who::Owner(instance.clone()), None, Way::Both, None)),
+        (25_000, Act::Agent(instance, Fault::Sound)),
+    ];
+    acts.into_iter().map(|(after, act)| Entry { at_ms: at_ms + after, act }).collect()
 }
 
 /// A node loses its power each time it is back, while nothing else happens (S9). How long that takes, in milliseconds.

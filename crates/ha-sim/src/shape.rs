@@ -3,6 +3,7 @@
 mod file;
 
 use crate::rng::Rng;
+use crate::world::NO_DEVICE;
 pub use file::ClusterFile;
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -37,6 +38,10 @@ pub struct Shape {
     pub singles: u8,
     /// A busy core takes the heartbeats of so long at once.
     pub gather_ms: u64,
+    /// Every node has a watchdog.
+    pub has_watchdogs: bool,
+    /// But this one's, by its position, cannot be had.
+    pub lacks_watchdog: Option<usize>,
     /// A cluster file says it all, instead of what was drawn.
     pub file: Option<Arc<ClusterFile>>,
 }
@@ -55,6 +60,9 @@ const SIZES: [((usize, usize), usize); 10] = [
     ((9, 0), 1),
 ];
 
+/// Of a hundred, those clusters in which each node has a watchdog: it takes some rare lives away from other rules.
+const WATCHDOGS: std::ops::Range<u64> = 10..26;
+
 /// Address of the group, until an operator changes it.
 pub const ADDRESS: u8 = 100;
 
@@ -72,7 +80,7 @@ impl Shape {
         let (members, witnesses) = *rng.pick(&sizes);
         let is_fast = rng.percent(8);
         let is_supply_shared = members > 2 && rng.percent(5);
-        Self {
+        let drawn = Self {
             nodes: nodes(members, witnesses),
             links: if rng.percent(30) { 2 } else { 1 },
             is_fast,
@@ -82,8 +90,12 @@ impl Shape {
             has_two_outlets: !is_supply_shared && rng.percent(15),
             singles: rng.range(1, 3) as u8,
             gather_ms: if rng.percent(30) { 0 } else { rng.range(1, if is_fast { 3 } else { 20 }) },
+            has_watchdogs: false,
+            lacks_watchdog: None,
             file: None,
-        }
+        };
+        let lacks_watchdog = rng.percent(15).then(|| rng.range(0, members as u64 - 1) as usize);
+        Self { has_watchdogs: WATCHDOGS.contains(&rng.range(0, 99)), lacks_watchdog, ..drawn }
     }
 
     /// Three members on one link: what most stories are told about.
@@ -99,6 +111,8 @@ impl Shape {
             has_two_outlets: false,
             singles: 1,
             gather_ms: 0,
+            has_watchdogs: false,
+            lacks_watchdog: None,
             file: None,
         }
     }
@@ -202,6 +216,11 @@ impl Shape {
             let links = links.join(", ");
             // Writing to a string cannot fail.
             let _ = writeln!(text, "[[node]]\nname = \"{name}\"\nrole = \"{role}\"\nlinks = [{links}]");
+            // Who gives the group another address may take the watchdogs out with it.
+            if self.has_watchdogs && address.is_multiple_of(2) {
+                let device = if self.lacks_watchdog == Some(at - 1) { NO_DEVICE } else { "/dev/watchdog" };
+                let _ = writeln!(text, "watchdog = \"{device}\"");
+            }
             if !node.is_witness {
                 let second = if self.has_two_outlets { format!(", \"{at}{SECOND}\"") } else { String::new() };
                 outlets.push((name, format!("{name} = [\"{at}\"{second}]")));
@@ -226,11 +245,13 @@ impl Shape {
             "[[resource]]\nname = \"vip\"\nagent = \"vip\"\n\
              options = {{ address = \"10.0.0.{address}/24\", interface = \"eth0\" }}"
         );
+        // The sooner a watchdog is what is left, the more often it is seen.
+        let stop = if self.has_watchdogs { "stop_timeout = \"3s\"\n" } else { "" };
         for name in self.instances().iter().skip(1) {
             let _ = writeln!(
                 text,
                 "[[resource]]\nname = \"{name}\"\nagent = \"exec\"\noptions = {{ start = \"/bin/{name}\" }}\n\
-                 monitor = {{ interval = \"1s\", timeout = \"3s\" }}"
+                 {stop}monitor = {{ interval = \"1s\", timeout = \"3s\" }}"
             );
         }
         let first = names.iter().find(|n| !n.is_empty()).copied().unwrap_or_default();
@@ -250,6 +271,7 @@ impl fmt::Display for Shape {
             (self.is_supply_shared, "n1 and n2 share a supply"),
             (self.holds_charge, "supplies hold their charge"),
             (self.has_two_outlets, "two outlets each"),
+            (self.has_watchdogs, "watchdogs"),
         ];
         words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| write!(f, ", {word}"))?;
         write!(f, ", {} single resources, heartbeats of {} ms at once", self.singles, self.gather_ms)

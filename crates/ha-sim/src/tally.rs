@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::AddAssign;
 
 /// Sequences that every batch must contain: name and what it is.
-pub const SEQUENCES: [&str; 13] = [
+pub const SEQUENCES: [&str; 14] = [
     "leader gone between off and proof",
     "daemon restarted while condemned",
     "cut where only the leader loses a node",
@@ -19,10 +19,11 @@ pub const SEQUENCES: [&str; 13] = [
     "confirm of a living node",
     "fence path changed while unclean",
     "write durable and never acknowledged",
+    "watchdog ends a host",
 ];
 
 /// Kinds of faults: every batch must contain each. They are counted when they have changed the world.
-pub const FAULTS: [&str; 42] = [
+pub const FAULTS: [&str; 43] = [
     "power off",
     "freeze",
     "pause with the clock",
@@ -65,6 +66,7 @@ pub const FAULTS: [&str; 42] = [
     "operator",
     "hand-over",
     "supply holds its charge",
+    "watchdog missing",
 ];
 
 /// Counts.

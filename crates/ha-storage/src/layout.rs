@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// Format of the store. It rises when a table, the manifest, or what the daemon keeps in them changes: 2 since hard state, memory of
 /// peers and memberships say where a store was put back and where it was named.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 /// The manifest is a few numbers.
 const MANIFEST_MAX: usize = 1 << 10;
 /// The single key of the tables with one record.

@@ -4,7 +4,7 @@ use ha_model::{Incarnation, NodeId, SessionId, StoreId};
 use serde::{Deserialize, Serialize};
 
 /// Version of what is said on streams; both ends must have the same. It rises with every change of an encoding that travels.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Who speaks. The name is checked against the certificate, the cluster against one's own; the rest is for the core.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use crate::engine::{Ask, Engine, Sinks, Sources, stamp};
 use crate::life::{self, LifeError};
 use crate::store;
 use crate::vital::{self, Vitals};
+use crate::watchdog::Watchdog;
 use crate::work::Work;
 use ha_agent::canary::{Canary, PROGRAM};
 use ha_agent::{Agents, AgentsConfig, CgroupRoot, Gate};
@@ -148,13 +149,18 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let listen = addresses.get(&me).cloned().unwrap_or_default();
     let peers: BTreeMap<_, _> = addresses.into_iter().filter(|(id, _)| *id != me).collect();
     let vital = vitals.guard("heartbeat");
+    let watchdog = Watchdog::default();
+    let petted = watchdog.clone();
     let (beats, beats_in, warnings) = Beats::start(BeatsConfig {
         listen: listen.clone(),
         peers: peers.clone(),
         interval: config.timing.beat,
         ages: ages.clone(),
         realtime: Realtime::ALL,
-        on_period: Some(Box::new(move |_| vital.keep())),
+        on_period: Some(Box::new(move |period| {
+            vital.keep();
+            petted.pet(period.now);
+        })),
     })?;
     for warning in warnings {
         let _ = inputs.try_send(Input::Warning { level: Level::Warning, text: warning.to_string() });
@@ -209,6 +215,8 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         work,
         gate,
         ages,
+        watchdog,
+        inputs: inputs.clone(),
     };
     let sources = Sources {
         inputs: inputs_in,

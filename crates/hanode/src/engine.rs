@@ -10,6 +10,7 @@ use crate::life;
 use crate::refused::Refused;
 use crate::store::Layout;
 use crate::vital;
+use crate::watchdog::Watchdog;
 use crate::work::Work;
 use ha_agent::Gate;
 use ha_core::{Effect, Input, Node, PeerMessage};
@@ -82,6 +83,10 @@ pub struct Sinks {
     pub gate: Gate,
     /// Signs of life.
     pub ages: Ages,
+    /// The watchdog.
+    pub watchdog: Watchdog,
+    /// Where what became of it is told.
+    pub inputs: mpsc::Sender<Input>,
 }
 
 /// The running engine.
@@ -266,6 +271,8 @@ impl Engine {
                 }
             }
             Effect::Grant { until } => self.sinks.gate.set(until),
+            Effect::Pet { until } => self.sinks.watchdog.set_limit(until),
+            Effect::Watchdog(plan) => self.sinks.watchdog.carry_out(plan, self.sinks.inputs.clone()),
             Effect::RunAgent(run) => self.sinks.work.agent(run),
             Effect::RunFence(run) => self.sinks.work.fence(run),
             Effect::CancelAgent { id } | Effect::CancelFence { id } => self.sinks.work.cancel(id),

@@ -15,6 +15,7 @@ mod life;
 mod refused;
 mod store;
 mod vital;
+mod watchdog;
 mod work;
 
 use clap::Parser;

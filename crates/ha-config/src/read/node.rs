@@ -1,11 +1,16 @@
 //! Reads one `[[node]]`.
 
 use super::address::link_address;
+use crate::code::Code;
 use crate::limits::LINKS_MAX;
 use crate::raw::RawNode;
 use crate::report::{Report, Sp};
-use crate::walk::Table;
+use crate::walk::{Table, shown};
 use ha_model::Role;
+use std::path::{Component, Path};
+
+/// Longest path of a device.
+const PATH_MAX: usize = 255;
 
 const ROLES: [(&str, Role); 2] = [("member", Role::Member), ("witness", Role::Witness)];
 
@@ -27,5 +32,19 @@ pub(crate) fn read_node(table: &Table<'_>, report: &mut Report<'_>) -> Option<Ra
         }
         None => Sp::new(Vec::new(), table.at.clone()),
     };
-    Some(RawNode { name: name?, at: table.at.clone(), role, links })
+    let watchdog = watchdog(table, report);
+    Some(RawNode { name: name?, at: table.at.clone(), role, links, watchdog })
+}
+
+/// A file below `/dev`: a daemon would write into any other.
+fn watchdog(table: &Table<'_>, report: &mut Report<'_>) -> Option<String> {
+    let typed = table.string("watchdog", report)?;
+    let path = Path::new(&typed.value);
+    let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    if typed.value.len() <= PATH_MAX && is_plain && path.starts_with("/dev") && path != Path::new("/dev") {
+        return Some(typed.value);
+    }
+    let message = format!("`watchdog` is a device below /dev, not `{}`", shown(&typed.value));
+    report.error(Code::BadValue, &typed.at, message).help("such as: watchdog = \"/dev/watchdog\"");
+    None
 }

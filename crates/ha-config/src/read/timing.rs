@@ -31,5 +31,8 @@ pub(crate) fn read_timing(top: &Table<'_>, report: &mut Report<'_>) -> RawTiming
         }
         raw.places.insert(field.name, time.at);
     }
+    if !raw.places.contains_key("t_watchdog") {
+        raw.timing = raw.timing.with_watchdog();
+    }
     raw
 }

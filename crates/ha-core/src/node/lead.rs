@@ -30,6 +30,7 @@ pub(super) enum Key {
     Attempt(FenceId),
     Path(DeviceId, NodeId, NodeId),
     Power(NodeId),
+    Watchdog(NodeId),
     Expired,
     Admin(u64),
 }
@@ -224,6 +225,7 @@ impl Node {
             | Entry::MayRun { .. }
             | Entry::Leads { .. }
             | Entry::Wish { .. }
+            | Entry::WatchdogArmed { .. }
             | Entry::Expired => {}
             Entry::Observed { node, session, .. } => {
                 self.first_report_applied(node, *session);

@@ -13,6 +13,7 @@ use ha_model::{
 use ha_resource::{Event, Instance, InstanceSpec, Op, OrderKind, Outcome, Output};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One instance here.
 #[derive(Clone, Debug, Hash)]
@@ -47,6 +48,8 @@ pub(super) struct Local {
     leftovers_at: Option<BootNs>,
     /// They were looked for.
     has_looked: bool,
+    /// When the first grant of this session should have come.
+    pub first_grant_by: BootNs,
 }
 
 impl Local {
@@ -64,12 +67,20 @@ impl Local {
             had_grant: false,
             leftovers_at: Some(grant_due),
             has_looked: false,
+            first_grant_by: grant_due,
         }
     }
 
     /// What this node itself knows of an instance.
     pub fn state_of(&self, instance: &InstanceId) -> Option<InstanceState> {
         self.instances.get(instance).map(|i| i.machine.state())
+    }
+
+    /// The longest stop of what is exclusive and may be active here; `None`: nothing is.
+    pub fn longest_stop(&self) -> Option<Duration> {
+        let may_be_active =
+            |i: &&LocalInstance| !i.spec.objects.is_empty() && i.machine.state() != InstanceState::Stopped;
+        self.instances.values().filter(may_be_active).map(|i| i.spec.stop_timeout).max()
     }
 
     pub fn next_deadline(&self) -> Option<BootNs> {
@@ -236,7 +247,7 @@ impl Node {
         }
     }
 
-    fn run_agent(&mut self, now: Now, id: &InstanceId, op: Op, timeout: std::time::Duration) {
+    fn run_agent(&mut self, now: Now, id: &InstanceId, op: Op, timeout: Duration) {
         let effect = self.effect_id();
         let Some(instance) = self.local.instances.get_mut(id) else { return };
         instance.run = Some((effect, op));
@@ -430,6 +441,7 @@ impl Node {
             session: self.setup.session,
             seq: self.local.seq,
             acted: self.local.durable,
+            watchdog: self.watchdog_told(),
             instances: instances.collect(),
             warnings: self.warnings.list(),
         };

@@ -32,6 +32,7 @@ mod view;
 mod voters;
 mod warnings;
 mod watch;
+mod watchdog;
 
 pub use setup::{Codec, Restored, Setup};
 
@@ -53,6 +54,7 @@ use paths::PathKey;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use warnings::{About, Warnings};
+use watchdog::Watchdog;
 
 /// Most steps have no more effects.
 const EFFECTS: usize = 8;
@@ -105,6 +107,7 @@ pub struct Node {
     /// The newest configuration that the log of the store held at our start, and where.
     stored: Option<(Index, Arc<ClusterConfig>)>,
     warnings: Warnings,
+    watchdog: Watchdog,
     is_beat_urgent: bool,
     write_failed: Option<String>,
     /// Why this node takes no further part.
@@ -174,6 +177,7 @@ impl Node {
             known_at_start: raft.last_log().index,
             stored,
             warnings: Warnings::default(),
+            watchdog: Watchdog::default(),
             is_beat_urgent: true,
             write_failed: None,
             halted: None,
@@ -205,6 +209,7 @@ impl Node {
         self.desk_duties(now);
         self.end_warnings(now);
         self.grant_and_beats(now);
+        self.watchdog_duties(now);
         self.deadline(now);
         if let Some(halt) = self.halt() {
             return halt;
@@ -236,6 +241,7 @@ impl Node {
             Input::ProcessExited { instance, how } => self.process_exited(now, &instance, &how),
             Input::FenceCallDone { id, outcome } => self.fence_call_done(now, id, outcome),
             Input::Admin { id, who, request } => self.admin(now, id, who, request),
+            Input::Watchdog(state) => self.watchdog_is(state),
             Input::Warning { level, text } => self.warn(About::Shell(text.clone()), level, text),
         }
     }
@@ -291,6 +297,7 @@ impl Node {
             self.raft.next_deadline(),
             self.membership.next_deadline(now.boot),
             self.local.next_deadline(),
+            self.watchdog.next_deadline(),
             self.executor.next_deadline(),
             self.desk.next_deadline(self.config.timing.t_lost),
             self.grant.until().filter(|u| *u > now.boot),
@@ -357,11 +364,12 @@ fn rank(effect: &Effect) -> u8 {
         Effect::Persist { .. } => 0,
         Effect::Send { .. } | Effect::SaidToSelf { .. } => 1,
         Effect::ConfigInForce(_) => 2,
-        Effect::Grant { .. } => 3,
+        Effect::Grant { .. } | Effect::Pet { .. } => 3,
         Effect::Beat { .. } => 4,
         // In the order in which they arose: what begins and is cancelled in one step must not begin after that.
         Effect::CancelAgent { .. }
         | Effect::CancelFence { .. }
+        | Effect::Watchdog(_)
         | Effect::RunAgent(_)
         | Effect::RunFence(_) => 5,
         Effect::AdminReply { .. } => 6,

@@ -261,6 +261,8 @@ impl Node {
             return;
         }
         lead.warnings.insert(from.clone(), report.warnings.clone());
+        self.hear_of_watchdog(now, from, report.watchdog.as_ref());
+        let (Some(lead), Some(record)) = (&mut self.lead, self.state.nodes.get(from)) else { return };
         let changed: Vec<_> = report
             .instances
             .iter()

@@ -142,6 +142,7 @@ impl Node {
             | Entry::Observed { .. }
             | Entry::Leads { .. }
             | Entry::Wish { .. }
+            | Entry::WatchdogArmed { .. }
             | Entry::Expired => return,
         };
         self.life_applied.insert(node.clone(), now.boot);

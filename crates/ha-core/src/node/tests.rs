@@ -12,6 +12,7 @@ mod live;
 mod own_vote;
 mod settings;
 mod steps;
+mod watchdog;
 mod world;
 
 use crate::message::{OrderOp, PeerMessage};

@@ -27,6 +27,8 @@ pub(super) enum About {
     Unnamed(InstanceId, NodeId),
     /// Our own vote does not count; until we vote again, or no vote of ours is counted on.
     OwnVote,
+    /// Our own watchdog.
+    Watchdog,
     /// Our own disk; until the daemon is started anew.
     Disk,
 }
@@ -72,6 +74,7 @@ impl Node {
             let is_over = match &about {
                 About::Shell(_) | About::Disk => false,
                 About::OwnVote => !self.raft.hard_state().no_vote || !self.is_counted_on(),
+                About::Watchdog => !self.watchdog.is_missing() || self.watchdog_named().is_none(),
                 About::FileOf(_) => self.state.config.is_some(),
                 About::OverHeard(node) => !self.is_over_heard_by_any(now, node),
                 About::Unnamed(instance, node) => {

@@ -4,7 +4,7 @@
 use super::{Applied, ClusterState, ConfigInForce, NodeRecord, Power};
 use ha_config::parse;
 use ha_model::sabotage::{self, Sabotage};
-use ha_model::{Entry, Incarnation, Index, LogEntry, NodeId, Notice, Origin, SessionId};
+use ha_model::{ArmedWatchdog, Entry, Incarnation, Index, LogEntry, NodeId, Notice, Origin, SessionId};
 use ha_scheduler::NodeStatus;
 use std::sync::Arc;
 
@@ -62,6 +62,7 @@ impl ClusterState {
                     return Err(format!("{node} is not a member in that boot"));
                 }
                 record.status = NodeStatus::Left;
+                record.watchdog = None;
                 Ok(vec![Notice::NodeLeft { node: node.clone() }])
             }
             Entry::FenceRequested { target, incarnation, reason } => {
@@ -106,6 +107,9 @@ impl ClusterState {
                 self.apply_observed(node, (*incarnation, *session), *seq, *acted, instances, at)
             }
             Entry::Wish { origin, wish } => self.apply_wish(origin, wish),
+            Entry::WatchdogArmed { node, incarnation, watchdog } => {
+                self.apply_watchdog(node, *incarnation, watchdog)
+            }
             Entry::Expired => Ok(self.apply_expired(at)),
         }
     }
@@ -129,6 +133,10 @@ impl ClusterState {
             self.nodes.entry(node.clone()).or_default();
         }
         self.wishes_after(&parsed.config);
+        for (id, record) in &mut self.nodes {
+            let named = parsed.config.nodes.get(id).and_then(|n| n.watchdog.as_ref());
+            record.watchdog.take_if(|w| named != Some(&w.device));
+        }
         let sha = parsed.config.sha256;
         self.config = Some(ConfigInForce {
             name: name.to_owned(),
@@ -165,6 +173,9 @@ impl ClusterState {
             return Err(format!("{node} takes part already"));
         }
         let old = record.incarnation.filter(|_| !is_same_boot);
+        if !is_same_boot {
+            record.watchdog = None;
+        }
         record.status = NodeStatus::Member;
         record.incarnation = Some(incarnation);
         record.session = Some(session);
@@ -187,6 +198,31 @@ impl ClusterState {
             notices.extend(self.close_by_new_boot(node, incarnation));
         }
         Ok(notices)
+    }
+
+    fn apply_watchdog(
+        &mut self,
+        node: &NodeId,
+        incarnation: Incarnation,
+        watchdog: &ArmedWatchdog,
+    ) -> Result<Vec<Notice>, Void> {
+        let named = self.parsed.as_ref().and_then(|c| c.nodes.get(node)?.watchdog.as_ref());
+        let is_named = named == Some(&watchdog.device);
+        let record = self.known_node(node)?;
+        if record.incarnation != Some(incarnation) || record.status != NodeStatus::Member {
+            return Err(format!("{node} is not a member in that boot"));
+        }
+        if !is_named {
+            return Err(format!(
+                "{} is no watchdog of {node} by the configuration in force",
+                watchdog.device
+            ));
+        }
+        if record.watchdog.as_ref() == Some(watchdog) {
+            return Err(format!("the watchdog of {node} is known to be armed"));
+        }
+        record.watchdog = Some(watchdog.clone());
+        Ok(vec![Notice::WatchdogArmed { node: node.clone(), watchdog: watchdog.clone() }])
     }
 
     fn apply_returned(&mut self, node: &NodeId, incarnation: Incarnation) -> Result<Vec<Notice>, Void> {

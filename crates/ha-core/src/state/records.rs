@@ -1,8 +1,8 @@
 //! The records of the replicated state.
 
 use ha_model::{
-    FailedOp, FenceReason, Incarnation, InstanceId, InstanceState, NodeId, Observation, OrderStamp, Origin,
-    PathDoubt, PathEvidence, PlanId, ResourceId, SessionId, Term, WallMs,
+    ArmedWatchdog, FailedOp, FenceReason, Incarnation, InstanceId, InstanceState, NodeId, Observation,
+    OrderStamp, Origin, PathDoubt, PathEvidence, PlanId, ResourceId, SessionId, Term, WallMs,
 };
 use ha_scheduler::NodeStatus;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,8 @@ pub struct NodeRecord {
     pub report_seq: u64,
     /// Newest order it acted on.
     pub acted: (Term, PlanId),
+    /// Its watchdog, as that boot told.
+    pub watchdog: Option<ArmedWatchdog>,
     /// Its power, after a fence.
     pub power: Power,
     /// Its end is a human's word and nothing else, whatever was done with its power since.
@@ -55,6 +57,7 @@ impl Default for NodeRecord {
             fenced_at: Vec::new(),
             report_seq: 0,
             acted: (Term(0), PlanId(0)),
+            watchdog: None,
             power: Power::Assumed,
             off_by_word: false,
             freed_by_word: Vec::new(),

@@ -72,6 +72,7 @@ impl Cluster {
         let config = NodeConfig {
             role: Role::Member,
             links: vec![],
+            watchdog: None,
             votes: true,
             position,
             origin: line(10 + position),

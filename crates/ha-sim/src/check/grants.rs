@@ -14,15 +14,16 @@ impl World {
     /// S4: nothing runs on once the grant is over, but what is just being stopped. (Judged all the time, not only when a
     /// node does something: a core that forgets its deadline does nothing.)
     pub(crate) fn check_all_grants(&mut self) {
-        let broken = self.hosts.iter().find_map(|(id, host)| self.judge_grant(id, host));
+        let judge = |(id, host)| self.judge_grant(id, host).or_else(|| self.judge_watchdog(id, host));
+        let broken = self.hosts.iter().find_map(judge);
         if let Some((rule, what)) = broken {
             self.fail(rule, what);
         }
     }
 
     fn judge_grant(&self, id: &NodeId, host: &Host) -> Broken {
-        // A core that stands still stops nothing: that is what the watchdog will be for, and whoever leads takes the node for
-        // lost (S2).
+        // A core that stands still stops nothing: that is what its watchdog is for, and whoever leads takes the node for lost
+        // (S2).
         let stands = host.is_frozen || host.is_stalled();
         let daemon = host.daemon.as_ref().filter(|_| !host.running.is_empty() && !stands)?;
         let now = host.clock.at(self.t);

@@ -15,6 +15,7 @@ mod readings;
 mod runs;
 mod said;
 mod votes;
+mod watchdog;
 
 use self::readings::Readings;
 use crate::world::{S, World};

@@ -215,6 +215,11 @@ impl Recorder {
         self.cuts.push((t - S, id.clone(), had_power));
     }
 
+    /// A watchdog resets its host.
+    pub(crate) fn reset(&mut self, t: u64, id: &NodeId) {
+        self.line(t - S, id.as_str(), "--", "its watchdog resets it");
+    }
+
     /// Instances that ever ran.
     #[must_use]
     pub fn known(&self) -> BTreeSet<&str> {

@@ -74,6 +74,8 @@ impl World {
                     daemon.grant = Some(until);
                 }
             }
+            // Their files name no watchdogs.
+            Effect::Pet { .. } | Effect::Watchdog(_) => {}
             Effect::RunAgent(run) => {
                 if run.op == AgentOp::Start {
                     self.judge_start(at);

@@ -76,6 +76,8 @@ impl Shape {
             has_two_outlets: false,
             singles: 0,
             gather_ms: 0,
+            has_watchdogs: false,
+            lacks_watchdog: None,
             file: Some(std::sync::Arc::new(ClusterFile::new(text, &config))),
         })
     }

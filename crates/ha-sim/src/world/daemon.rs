@@ -78,6 +78,7 @@ impl World {
         self.ledger.gone_since.entry(id.clone()).or_insert(t);
         let host = self.host(id);
         (host.is_on, host.off_since, host.is_frozen) = (false, t, false);
+        host.watchdog = None;
         host.running.clear();
         host.strays.clear();
         host.seems_alive.clear();
@@ -245,6 +246,7 @@ impl World {
             heard: BTreeMap::new(),
             last_step: now.boot,
             grant: None,
+            pet_until: None,
             cutting: BTreeMap::new(),
             is_stalled: false,
             wake: None,

@@ -1,7 +1,7 @@
 //! What happens next: the events of the world.
 
 use ha_core::{BeatIn, Input, PeerMessage};
-use ha_model::{EffectId, InstanceId, NodeId, SessionId};
+use ha_model::{EffectId, InstanceId, NodeId, SessionId, WatchdogState};
 
 /// What happens next.
 #[derive(Clone, Debug)]
@@ -78,6 +78,18 @@ pub(crate) enum Due {
     Discharged {
         node: NodeId,
         boot: u128,
+    },
+    /// The time of a watchdog may be over.
+    Bite {
+        node: NodeId,
+        boot: u128,
+        serial: u64,
+    },
+    /// What became of a watchdog reaches its daemon.
+    WatchdogIs {
+        node: NodeId,
+        session: SessionId,
+        state: WatchdogState,
     },
     /// An act whose moment has come.
     Sudden,

@@ -157,6 +157,12 @@ impl World {
                     daemon.grant = Some(until);
                 }
             }
+            Effect::Pet { until } => {
+                if let Some(daemon) = &mut self.host(id).daemon {
+                    daemon.pet_until = Some(until);
+                }
+            }
+            Effect::Watchdog(plan) => self.watchdog_plan(id, session, plan),
             Effect::RunAgent(run) => {
                 self.check_start(id, &run);
                 if let Some((rule, what)) = self.judge_run(id, &run) {

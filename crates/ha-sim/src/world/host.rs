@@ -3,6 +3,7 @@
 use super::Due;
 use super::clock::Clock;
 use super::disk::Disk;
+use super::watchdog::Watchdog;
 use ha_core::{AgentRun, BeatBody, BeatIn, Node};
 use ha_model::{AdminReply, BootNs, EffectId, Incarnation, InstanceId, NodeId, SessionId, StoreId, Term};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,8 @@ pub struct Daemon {
     pub heard: BTreeMap<(NodeId, u8), BootNs>,
     pub last_step: BootNs,
     pub grant: Option<BootNs>,
+    /// Until when its heartbeat thread may write to the watchdog.
+    pub pet_until: Option<BootNs>,
     /// Offs that its fence agents are about, and of whom.
     pub cutting: BTreeMap<EffectId, NodeId>,
     /// The core stands still; heartbeats go on.
@@ -66,6 +69,7 @@ pub struct Host {
     /// Instances that truly run here.
     pub running: BTreeSet<InstanceId>,
     pub disk: Disk,
+    pub watchdog: Option<Watchdog>,
     pub thawed_at: BootNs,
     /// The same, where its clock stood with it: it cannot know that time has passed.
     pub clock_stood_until: Option<BootNs>,
@@ -98,6 +102,7 @@ impl Host {
             incarnation: Incarnation(0),
             running: BTreeSet::new(),
             disk: Disk::new(StoreId(index)),
+            watchdog: None,
             thawed_at: BootNs(0),
             clock_stood_until: None,
             stops_failed: BTreeSet::new(),

@@ -23,6 +23,7 @@ mod record;
 mod sequences;
 mod sights;
 mod table;
+mod watchdog;
 
 use crate::act::{Act, Agents, Moment, Switch};
 use crate::check::{Judged, Ledger};
@@ -36,11 +37,12 @@ use faults::Parts;
 use ha_core::Input;
 use ha_fencing::CallAction;
 use ha_model::{ClusterConfig, NodeId};
-pub(crate) use host::{Daemon, Host};
+pub(crate) use host::{Daemon, Host, Run};
 use net::Net;
 use queue::Queue;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+pub(crate) use watchdog::NO_DEVICE;
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const S: u64 = 1000 * MS;
@@ -261,12 +263,14 @@ impl World {
             | Due::Persisted { node, .. }
             | Due::Agent { node, .. }
             | Due::Fence { node, .. }
+            | Due::WatchdogIs { node, .. }
             | Due::Wake { node, .. }
             | Due::Survivor { node, .. }
             | Due::Boot { node, .. } => node.clone(),
             Due::CycledOn { plug } => return self.switched(plug, CallAction::On),
             Due::Switch { call } => return self.switch_is_asked(*call),
             Due::Discharged { node, boot } => return self.discharged(&node.clone(), *boot),
+            Due::Bite { node, boot, serial } => return self.watchdog_is_due(&node.clone(), *boot, *serial),
             Due::Sudden => return self.sudden(),
             Due::Net => return self.tend_net(),
         };
@@ -302,6 +306,7 @@ impl World {
             }
             Due::Gathered { session, .. } if is_session(self, session) => self.take_gathered(node),
             Due::SendBeats { session, .. } if is_session(self, session) => {
+                self.pet(node);
                 self.send_beats(node);
                 let pause = self.config.timing.beat.as_nanos() as u64;
                 self.at(pause, Due::SendBeats { node: node.clone(), session });
@@ -309,6 +314,9 @@ impl World {
             Due::Persisted { session, .. } if is_session(self, session) => self.persisted(node),
             Due::Agent { session, id, .. } if is_session(self, session) => self.agent_ends(node, id),
             Due::Fence { session, call, .. } if is_session(self, session) => self.fence_ends(node, call),
+            Due::WatchdogIs { session, state, .. } if is_session(self, session) => {
+                self.step(node, Input::Watchdog(state));
+            }
             Due::Wake { at, .. } => {
                 if let Some(daemon) = &mut self.host(node).daemon
                     && daemon.wake == Some(at)
@@ -335,11 +343,13 @@ impl World {
             | Due::Gathered { .. }
             | Due::Persisted { .. }
             | Due::Agent { .. }
+            | Due::WatchdogIs { .. }
             | Due::Fence { .. } => {}
             Due::CycledOn { .. }
             | Due::Switch { .. }
             | Due::Broken { .. }
             | Due::Discharged { .. }
+            | Due::Bite { .. }
             | Due::Sudden
             | Due::Net => {}
         }

@@ -43,6 +43,11 @@ impl World {
         self.recorder.iter_mut().for_each(|r| r.ended(outcome));
     }
 
+    pub(super) fn record_reset(&mut self, id: &NodeId) {
+        let t = self.t;
+        self.recorder.iter_mut().for_each(|r| r.reset(t, id));
+    }
+
     pub(super) fn record_cut(&mut self, id: &NodeId) {
         let (t, is_on) = (self.t, self.hosts[id].is_on);
         self.recorder.iter_mut().for_each(|r| r.cut(t, id, is_on));

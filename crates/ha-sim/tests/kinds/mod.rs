@@ -107,6 +107,7 @@ kinds!(phase, PHASES, "phase", Phase, {
 
 kinds!(notice, NOTICES, "notice", Notice, {
     Notice::LeaderElected { .. } => "LeaderElected",
+    Notice::WatchdogArmed { .. } => "WatchdogArmed",
     Notice::ConfigApplied { .. } => "ConfigApplied",
     Notice::NodeJoined { is_same_boot: false, .. } => "NodeJoined in a new boot",
     Notice::NodeJoined { is_same_boot: true, .. } => "NodeJoined in the same boot",

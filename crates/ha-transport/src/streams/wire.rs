@@ -149,7 +149,7 @@ mod tests {
             config_sha256: [9; 32],
         };
         let bytes = bytes_of(&Message::Hello(hello.clone())).unwrap();
-        let golden = [&[49, 0, 0, 0, 1, 1, 2, 4][..], b"shop", &[5], b"alpha", &[1, 2, 251, 44, 1], &[9; 32]];
+        let golden = [&[49, 0, 0, 0, 1, 1, 3, 4][..], b"shop", &[5], b"alpha", &[1, 2, 251, 44, 1], &[9; 32]];
         assert_eq!(bytes, golden.concat());
         assert_eq!(read_bytes(&bytes, HELLO_MAX).unwrap(), Message::Hello(hello));
     }

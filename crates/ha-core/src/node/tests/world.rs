@@ -12,7 +12,8 @@ use crate::message::{BeatBody, Order, PeerMessage};
 use crate::node::Node;
 use ha_fencing::{CallAction, CallOutcome};
 use ha_model::{
-    AdminReply, BootNs, EffectId, Incarnation, LogEntry, NodeId, Notice, Now, PlanId, SessionId, Term, WallMs,
+    AdminReply, BootNs, EffectId, Incarnation, LogEntry, NodeId, Notice, Now, PlanId, SessionId, Term,
+    WallMs, WatchdogState,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,6 +28,7 @@ enum Due {
     Persisted { node: NodeId, session: SessionId, id: EffectId },
     Agent { node: NodeId, session: SessionId, id: EffectId, op: AgentOp, instance: String },
     Fence { node: NodeId, session: SessionId, id: EffectId, plug: String, action: CallAction },
+    Watchdog { node: NodeId, session: SessionId, state: WatchdogState },
     NoAgent { node: NodeId, session: SessionId, id: EffectId, why: String },
     Wake { node: NodeId, session: SessionId },
     Boot { node: NodeId },
@@ -108,6 +110,8 @@ pub struct World {
     pub clock_ahead_ms: BTreeMap<NodeId, i64>,
     /// These hosts get no answer from the switch.
     pub unanswered: BTreeSet<NodeId>,
+    /// Until when each node's watchdog may be written to.
+    pub pets: BTreeMap<NodeId, BootNs>,
     /// What streams lose, by its sender.
     pub loses: fn(&NodeId, &PeerMessage) -> bool,
 }
@@ -154,6 +158,7 @@ impl World {
             quick_checks: BTreeMap::new(),
             clock_ahead_ms: BTreeMap::new(),
             unanswered: BTreeSet::new(),
+            pets: BTreeMap::new(),
             loses: |_, _| false,
         };
         let names: Vec<_> = NODES.into_iter().filter(|n| world.text.contains(&format!("\"{n}\""))).collect();
@@ -266,6 +271,7 @@ impl World {
             | Due::Agent { node, .. }
             | Due::Fence { node, .. }
             | Due::NoAgent { node, .. }
+            | Due::Watchdog { node, .. }
             | Due::Wake { node, .. }
             | Due::Boot { node } => node.clone(),
             Due::Connect { a, .. } => a.clone(),
@@ -305,7 +311,10 @@ impl World {
             Due::NoAgent { node, session, id, why } if self.is_session(&node, session) => {
                 self.step(&node, Input::FenceCallDone { id, outcome: CallOutcome::Failed { why } });
             }
-            Due::Persisted { .. } | Due::Wake { .. } | Due::NoAgent { .. } => {}
+            Due::Watchdog { node, session, state } if self.is_session(&node, session) => {
+                self.step(&node, Input::Watchdog(state));
+            }
+            Due::Persisted { .. } | Due::Wake { .. } | Due::NoAgent { .. } | Due::Watchdog { .. } => {}
         }
     }
 

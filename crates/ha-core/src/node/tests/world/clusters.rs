@@ -53,6 +53,13 @@ impl World {
         Self::of(format!("{waiver}{before}\n[[resource]]{after}"))
     }
 
+    /// The same three nodes, each with a watchdog; beta's cannot be had where it is none.
+    pub fn with_watchdogs(betas: &str) -> Self {
+        let text = CLUSTER.replace("links = ", "watchdog = \"/dev/watchdog\"\nlinks = ");
+        let beta = "name = \"beta\"\nwatchdog = \"/dev/";
+        Self::of(text.replacen(&format!("{beta}watchdog"), &format!("{beta}{betas}"), 1))
+    }
+
     /// Four members: three voters, and delta without a vote.
     pub fn four() -> Self {
         let delta = "links = [\"10.0.0.13\"]\n[[node]]\nname = \"delta\"\nlinks = [\"10.0.0.14\"]";

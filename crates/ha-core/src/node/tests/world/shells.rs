@@ -7,7 +7,9 @@ use crate::message::{BeatBody, Order, OrderOp, PeerMessage};
 use crate::state::InstanceRecord;
 use ha_fencing::{CallAction, CallOutcome};
 use ha_membership::Ages;
-use ha_model::{EffectId, FenceVerdict, InstanceState, NodeId, SessionId};
+use ha_model::{
+    ArmedWatchdog, EffectId, FenceVerdict, InstanceState, NodeId, SessionId, WatchdogPlan, WatchdogState,
+};
 use std::time::Duration;
 
 /// Follows the name of what is asked with other parameters than it runs with.
@@ -266,6 +268,25 @@ impl World {
                 let is_it =
                     |due: &Due| matches!(due, Due::Fence { node: n, id, .. } if (n, *id) == (&node, effect));
                 self.queue.retain(|_, due| !is_it(due));
+            }
+            Effect::Pet { until } => {
+                self.pets.insert(node, until);
+            }
+            Effect::Watchdog(plan) => {
+                let verb = if plan == WatchdogPlan::Disarm { "disarm" } else { "arm" };
+                self.journal.push(format!("{verb} {id}"));
+                let state = match plan {
+                    WatchdogPlan::Arm { device, .. } if device == "/dev/none" => {
+                        WatchdogState::Missing("no such device".to_owned())
+                    }
+                    WatchdogPlan::Arm { device, timeout } => WatchdogState::Armed(ArmedWatchdog {
+                        device,
+                        identity: "softdog".to_owned(),
+                        timeout_ms: timeout.as_millis() as u64,
+                    }),
+                    WatchdogPlan::Disarm => WatchdogState::Off,
+                };
+                self.at(MS, Due::Watchdog { node, session, state });
             }
             Effect::Grant { .. } | Effect::CancelAgent { .. } | Effect::ConfigInForce(_) => {}
             Effect::Halt { why } => panic!("{id} halted: {why}"),
